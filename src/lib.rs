@@ -1,0 +1,5 @@
+//! twinslot's core.
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod device;

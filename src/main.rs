@@ -1,0 +1,2 @@
+//! twinslot.
+fn main() {}
