@@ -1,7 +1,10 @@
 //! The pipeline between the artifact's bytes and the slot's: one adapter a file, in the order
 //! the bytes pass through them. Knows nothing of tar, JSON or slots.
 
+pub mod block;
 pub mod decode;
+pub mod digest;
+pub mod relay;
 
 use crate::device::Cause;
 

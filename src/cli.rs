@@ -1,0 +1,138 @@
+//! The command line's other side: what is meant becomes steps of the core and a report.
+
+mod args;
+mod environment;
+mod exit;
+mod input;
+mod inspect;
+mod install;
+mod object;
+mod session;
+mod show;
+mod status;
+mod trial;
+mod why;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+
+use args::{After, Command, Common, Invocation, Output, ProgressStyle};
+use exit::{Exit, Failure};
+use object::Object;
+
+/// What a command that did its work has to say.
+#[derive(Debug)]
+pub(crate) struct Report {
+    exit: Exit,
+    /// For a person; empty to say nothing.
+    text: String,
+    /// For an app.
+    fields: Object,
+    /// What follows once it is said.
+    after: After,
+}
+
+impl Report {
+    fn done(text: impl Into<String>, fields: Object) -> Self {
+        Self { exit: Exit::Done, text: text.into(), fields, after: After::Nothing }
+    }
+
+    /// The step needs a reboot, and `after` says what to do about it.
+    fn then(self, after: After) -> Self {
+        let exit = if after == After::ExitCode { Exit::RebootNeeded } else { self.exit };
+        Self { exit, after, ..self }
+    }
+}
+
+/// Does what the arguments say.
+pub(crate) fn run(args: impl Iterator<Item = OsString>) -> Exit {
+    let invocation = match args::parse(args) {
+        Ok(invocation) => invocation,
+        Err(error) => return emit(Err(error.into()), &Common::default()),
+    };
+    let Invocation { command, common } = invocation;
+    let result = dispatch(command, &common);
+    let after = result.as_ref().map_or(After::Nothing, |report| report.after);
+    let exit = emit(result, &common);
+    if after == After::Reboot {
+        return reboot(exit, &common);
+    }
+    exit
+}
+
+/// Returns only if the system does not go down.
+fn reboot(exit: Exit, common: &Common) -> Exit {
+    match crate::sys::reboot::restart() {
+        Ok(never) => match never {},
+        Err(cause) => {
+            warn(common, format_args!("cannot reboot: {cause}"));
+            if exit == Exit::Done { Exit::Failed } else { exit }
+        }
+    }
+}
+
+fn dispatch(command: Command, common: &Common) -> Result<Report, Failure> {
+    match command {
+        Command::Install { source, after } => install::run(&source, after, common),
+        Command::Commit => trial::commit(common),
+        Command::Rollback { after } => trial::rollback(after, common),
+        Command::Status => status::run(common),
+        Command::Why { scope } => why::run(scope, common),
+        Command::Inspect { source } => inspect::run(&source, common),
+        Command::EnvPrint { names, style } => environment::print(&names, style, common),
+        Command::EnvSet { changes } => environment::set(changes, common),
+        Command::EnvCheck => environment::check(common),
+        Command::EnvRepair => environment::repair(common),
+        Command::ShowArtifact => status::show_artifact(common),
+        Command::ShowProvides => status::show_provides(common),
+        Command::Help => Ok(Report::done(HELP, Object::default())),
+        Command::Version => {
+            let version = env!("CARGO_PKG_VERSION");
+            Ok(Report::done(
+                format!("twinslot {version}\n"),
+                Object::default().text("version", version),
+            ))
+        }
+    }
+}
+
+/// Prints the outcome: text for a person on standard output, errors on standard error, or the one
+/// JSON object that an app reads.
+fn emit(result: Result<Report, Failure>, common: &Common) -> Exit {
+    let events = common.progress == ProgressStyle::Json;
+    let head = if events { Object::default().text("event", "result") } else { Object::default() };
+    let wants_json = events || common.output == Output::Json;
+    match result {
+        Ok(report) if wants_json => {
+            show::print(format_args!(
+                "{}",
+                head.raw("exit", report.exit.number()).and(&report.fields)
+            ));
+            report.exit
+        }
+        Ok(report) => {
+            // A reader that went away is no reason to fail.
+            let _ = std::io::stdout().write_all(report.text.as_bytes());
+            report.exit
+        }
+        Err(failure) => {
+            eprintln!("twinslot: {}", failure.message);
+            if wants_json {
+                let error =
+                    Object::default().text("code", failure.code).text("message", &failure.message);
+                let object = head.raw("exit", failure.exit.number()).raw("error", error);
+                show::print(format_args!("{object}"));
+            }
+            failure.exit
+        }
+    }
+}
+
+/// Says something on standard error that does not stop the command.
+fn warn(common: &Common, message: impl std::fmt::Display) {
+    if common.verbosity >= 0 {
+        eprintln!("twinslot: warning: {message}");
+    }
+}
+
+const HELP: &str = include_str!("cli/help.txt");

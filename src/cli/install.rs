@@ -1,0 +1,265 @@
+//! `install`: an artifact into the slot that is not running.
+
+use std::ffi::OsStr;
+use std::fmt::Display;
+
+use twinslot::artifact::compat::Device;
+use twinslot::artifact::trust::Keys;
+use twinslot::artifact::{self, Accepted, Image, Texts};
+use twinslot::environment::Environment;
+use twinslot::journal::{Event, Journal as _};
+use twinslot::memory::{Aligned, Block, Buffers, HEAD_BYTES, RING_BLOCKS};
+use twinslot::progress::{Phase, Progress as _};
+use twinslot::provides::Provides;
+use twinslot::slot::medium::{self, Check};
+use twinslot::slot::{InactiveSlot, Slot, State};
+use twinslot::stream::block::Unchanged;
+use twinslot::update::{self, Means, Target};
+
+use super::args::{After, Common};
+use super::exit::{Exit, Failure};
+use super::input::Input;
+use super::object::Object;
+use super::session::{self, Place};
+use super::show::Show;
+use super::{Report, inspect, warn};
+use crate::config::Config;
+use crate::decode::HeapDecoders;
+use crate::machine::Machine;
+use crate::state::StateDir;
+use crate::sys::block::{OpenError, SlotDevice};
+use crate::sys::env::EnvFiles;
+use crate::sys::lock::UpdaterLock;
+use crate::sys::number::read_text;
+use crate::sys::{self, heap, holder, signal};
+use crate::threads::Threads;
+
+/// What the program itself allocates at most besides what an artifact asks for, in bytes.
+const OWN_BYTES: u64 = 4 << 20;
+
+/// Verifies, writes, reads back and arms.
+pub(crate) fn run(source: &OsStr, after: After, common: &Common) -> Result<Report, Failure> {
+    let config = session::configuration(common)?;
+    heap::set_ceiling(config.memory_max_bytes.saturating_add(OWN_BYTES));
+    signal::listen().map_err(|cause| Failure::new(Exit::Failed, "internal", cause))?;
+    let keys = inspect::keys(&config)?;
+    let machine = Machine::find(&config)?;
+    let input = Input::open(source)?;
+    let mut state = StateDir::new(&config.state_dir);
+    let _lock = lock(&state)?;
+    let Buffers { ring, held, head, environment, header } = inspect::buffers()?;
+    let mut environment = session::environment(&config.fw_env_config, environment)?;
+    let (slot, booted) = ready(&machine, &environment, &mut state, common)?;
+    let provides = state.provides(booted)?;
+    let job = Job { config: &config, common, machine: &machine, booted };
+    let room = Room { ring, held, head, header };
+    let done = Attempt { job, provides, state: &mut state, environment: &mut environment }.run(
+        (input, &keys),
+        slot,
+        room,
+    );
+    match done {
+        Ok(done) => Ok(report(&done, after)),
+        Err(failure) => {
+            record(&failure, &mut state, common);
+            Err(failure)
+        }
+    }
+}
+
+/// Makes sure of the state directory and of being alone.
+fn lock(state: &StateDir) -> Result<UpdaterLock, Failure> {
+    state.prepare().map_err(unwritable)?;
+    Ok(UpdaterLock::take(state.path())?)
+}
+
+fn unwritable(failure: sys::Failure) -> Failure {
+    Failure::new(Exit::Io, "state-dir-unwritable", failure)
+}
+
+/// Makes sure that no update is in progress and that this one's records will find room.
+fn ready(
+    machine: &Machine,
+    environment: &Environment<'_, EnvFiles>,
+    state: &mut StateDir,
+    common: &Common,
+) -> Result<(InactiveSlot, Slot), Failure> {
+    update::two_copies(environment)?;
+    let place = Place::find(machine, environment)?;
+    place.warn_without_fallback(common);
+    let (now, booted) = (place.now(), place.booted);
+    let slot = match place.state {
+        State::Settled(settled) => settled.inactive(),
+        State::Armed(_) => return Err(in_progress("armed: reboot into it, or roll back")),
+        State::Trial(_) => return Err(in_progress("on trial: commit it, or roll back")),
+    };
+    state.try_room().map_err(unwritable)?;
+    let journal = state.journal()?;
+    update::conclude(&session::last(&journal, now), state)?;
+    Ok((slot, booted))
+}
+
+fn in_progress(what: &str) -> Failure {
+    let message = format!("an update is in progress already, {what}");
+    Failure::new(Exit::InProgress, "update-in-progress", message)
+}
+
+/// A refusal is told by `why` too.
+fn record(failure: &Failure, state: &mut StateDir, common: &Common) {
+    let event = Event::Failed { code: failure.code, reason: &failure.message };
+    if let Err(cause) = state.append(event) {
+        warn(common, format_args!("the failure is not on record: {cause}"));
+    }
+}
+
+/// What does not change during an attempt.
+#[derive(Clone, Copy)]
+struct Job<'j> {
+    config: &'j Config,
+    common: &'j Common,
+    machine: &'j Machine,
+    booted: Slot,
+}
+
+/// The parts of the pool that an attempt uses.
+struct Room<'m> {
+    ring: &'m mut [Block; RING_BLOCKS],
+    held: &'m mut Block,
+    head: &'m mut Aligned<HEAD_BYTES>,
+    header: &'m mut Texts,
+}
+
+/// One attempt, and what it changes.
+struct Attempt<'a, 'm> {
+    job: Job<'a>,
+    provides: Provides,
+    state: &'a mut StateDir,
+    environment: &'a mut Environment<'m, EnvFiles>,
+}
+
+/// What an attempt came to.
+struct Done {
+    artifact_name: String,
+    /// The slot that is armed; none when the artifact brought no system.
+    slot: Option<Slot>,
+    /// Heap allocations between the first and the last byte of payload.
+    allocations: u64,
+}
+
+impl Attempt<'_, '_> {
+    fn run(
+        mut self,
+        (input, keys): (Input, &Keys),
+        slot: InactiveSlot,
+        room: Room<'_>,
+    ) -> Result<Done, Failure> {
+        let config = self.job.config;
+        let device = open_slot(self.job.machine, slot.slot())?;
+        let device_type = device_type(config)?;
+        let mut decoder = HeapDecoders { memory_max: config.memory_max_bytes };
+        let mut show = Show::new(self.job.common.progress);
+        show.phase(Phase::Header, 0);
+        let Room { ring, held, head, header } = room;
+        let scratch = artifact::Room { scratch: &mut held.0, texts: header };
+        let opened = artifact::open(input, keys, scratch, &mut decoder)?;
+        let device_is = Device { device_type: &device_type, provides: &self.provides };
+        let accepted = opened.accept(&device_is)?;
+        self.warn_of_scripts(accepted.header().scripts());
+        let artifact_name = accepted.header().artifact_name().to_string();
+        let target = Target { slot, device, ring, room: medium::Room { held, head } };
+        let (slot, allocations) = match accepted {
+            Accepted::Image(image) => self.image(image, &mut decoder, target, &mut show)?,
+            Accepted::Bootstrap(bootstrap) => {
+                let running = (self.job.booted, &mut self.provides);
+                update::adopt(bootstrap, &mut decoder, running, self.state)?;
+                (None, 0)
+            }
+        };
+        show.end();
+        Ok(Done { artifact_name, slot, allocations })
+    }
+
+    fn image(
+        &mut self,
+        image: Image<'_, Input>,
+        decoder: &mut HeapDecoders,
+        target: Target<'_, SlotDevice>,
+        show: &mut Show,
+    ) -> Result<(Option<Slot>, u64), Failure> {
+        let config = self.job.config;
+        let mut threads = Threads::default();
+        let mut means = Means {
+            journal: self.state,
+            provides: &mut self.provides,
+            progress: show,
+            relay: &mut threads,
+            stop: &signal::requested,
+            check: if config.read_back { Check::Everything } else { Check::Head },
+            unchanged: if config.skip_unchanged { Unchanged::Skip } else { Unchanged::Rewrite },
+        };
+        let written = update::write(image, decoder, target, &mut means)?;
+        show.phase(Phase::Arm, 0);
+        let slot = written.slot();
+        update::arm(written, self.environment, self.state)?;
+        Ok((Some(slot), threads.allocations()))
+    }
+
+    fn warn_of_scripts(&self, scripts: usize) {
+        if scripts > 0 {
+            let message = format_args!("the artifact's {scripts} state scripts are not run");
+            warn(self.job.common, message);
+        }
+    }
+}
+
+/// Opens the slot for this program alone; one that is in use is told with who uses it.
+fn open_slot(machine: &Machine, slot: Slot) -> Result<SlotDevice, Failure> {
+    SlotDevice::open(&machine.partition(slot).path).map_err(|error| match error {
+        OpenError::Busy { number, .. } => {
+            let message = format!("slot {slot}: {error}: {}", holder::of(number));
+            Failure { message, ..Failure::from(error) }
+        }
+        error => {
+            let message = format!("slot {slot}: {error}");
+            Failure { message, ..Failure::from(error) }
+        }
+    })
+}
+
+/// What the device is: configured, or the line `device_type=` of the file.
+///
+/// # Errors
+/// Neither says.
+pub(crate) fn device_type(config: &Config) -> Result<String, Failure> {
+    if let Some(device_type) = &config.device_type {
+        return Ok(device_type.clone());
+    }
+    let path = &config.device_type_file;
+    let missing = |reason: &dyn Display| {
+        let message = format!("{}: {reason}", path.display());
+        Failure::new(Exit::Usage, "device-type-unknown", message)
+    };
+    let text = read_text(path).map_err(|error| missing(&sys::cause(&error)))?;
+    let value = text.lines().find_map(|line| line.trim().strip_prefix("device_type="));
+    let value = value.map(str::trim).filter(|value| !value.is_empty());
+    value.map(str::to_owned).ok_or_else(|| missing(&"no line device_type=NAME"))
+}
+
+fn report(done: &Done, after: After) -> Report {
+    let heap = Object::default()
+        .raw("allocations_while_writing", done.allocations)
+        .raw("peak_bytes", heap::tally().peak_bytes);
+    let fields = Object::default()
+        .text("artifact_name", &done.artifact_name)
+        .text_or_null("slot", done.slot)
+        .raw("heap", heap);
+    let name = &done.artifact_name;
+    let Some(slot) = done.slot else {
+        return Report::done(format!("{name}: no system in it; installed and committed\n"), fields);
+    };
+    let text = format!(
+        "{name} is in slot {slot}, verified and armed: the next boot tries it.\n\
+         then 'twinslot commit' keeps it, 'twinslot rollback' gives it up\n"
+    );
+    Report::done(text, fields).then(after)
+}

@@ -1,0 +1,99 @@
+//! What most commands begin with: the configuration, this machine, its environment, and where
+//! the board is in an update.
+
+use std::path::Path;
+
+use twinslot::boot::BootVars;
+use twinslot::environment::{CopyBuffer, Environment};
+use twinslot::journal;
+use twinslot::journal::outcome::{self, Last, Now};
+use twinslot::slot::{Slot, State};
+use uboot_env::config::Config as EnvConfig;
+
+use super::args::Common;
+use super::exit::{Exit, Failure};
+use super::warn;
+use crate::config::{Config, Loaded};
+use crate::machine::Machine;
+use crate::sys::env::EnvFiles;
+use crate::sys::store;
+
+/// The longest fw_env.config, in bytes.
+const ENV_CONFIG_BYTES: u64 = 64 << 10;
+
+/// Reads the configuration, and says what in it nobody understands.
+pub(crate) fn configuration(common: &Common) -> Result<Config, Failure> {
+    let loaded = Loaded::read(common.config.as_deref())?;
+    for key in &loaded.unknown {
+        warn(common, format_args!("unknown configuration key: {key}"));
+    }
+    Ok(loaded.config)
+}
+
+/// Opens the environment that fw_env.config names; bad copies are no error here.
+pub(crate) fn environment<'m>(
+    path: &Path,
+    buffers: &'m mut [CopyBuffer; 2],
+) -> Result<Environment<'m, EnvFiles>, Failure> {
+    let unusable = |message: &dyn std::fmt::Display| {
+        let message = format!("{}: {message}", path.display());
+        Failure::new(Exit::Usage, "environment-configuration", message)
+    };
+    let text = store::read_bounded(path, ENV_CONFIG_BYTES).map_err(|error| unusable(&error))?;
+    let text = text.ok_or_else(|| unusable(&"no such file"))?;
+    let text = std::str::from_utf8(&text).map_err(|error| unusable(&error))?;
+    let config = EnvConfig::parse(text).map_err(|error| unusable(&error))?;
+    let files = EnvFiles::open(&config)?;
+    Ok(Environment::look(files, config.layout(), config.copy_bytes(), buffers))
+}
+
+/// Where the board is in an update, with what it was told from.
+pub(crate) struct Place {
+    pub(crate) booted: Slot,
+    pub(crate) vars: BootVars,
+    pub(crate) serial: u8,
+    pub(crate) state: State,
+}
+
+impl Place {
+    /// # Errors
+    /// The running slot is unknown, the environment is bad, or they disagree.
+    pub(crate) fn find(
+        machine: &Machine,
+        environment: &Environment<'_, EnvFiles>,
+    ) -> Result<Self, Failure> {
+        let booted = machine.booted()?;
+        let vars = environment.boot()?;
+        let (_, current) = environment.current()?;
+        let (slot, serial) = (booted.slot(), current.serial());
+        Ok(Self { booted: slot, vars, serial, state: booted.state(&vars)? })
+    }
+
+    /// The slot whose system was committed last: the running one, unless it is on trial.
+    pub(crate) fn committed(&self) -> Slot {
+        match self.state {
+            State::Trial(_) => self.booted.other(),
+            State::Settled(_) | State::Armed(_) => self.booted,
+        }
+    }
+
+    /// Says so when the boot loader would never go back by itself.
+    pub(crate) fn warn_without_fallback(&self, common: &Common) {
+        if self.vars.bootlimit.is_none() {
+            let message = "the environment has no bootlimit: the boot loader will not go back by \
+                           itself from a system that does not start";
+            warn(common, message);
+        }
+    }
+
+    /// For [`outcome::last`].
+    pub(crate) fn now(&self) -> Now {
+        let in_progress = !matches!(self.state, State::Settled(_));
+        Now { booted: self.booted, in_progress, serial: self.serial }
+    }
+}
+
+/// How the last attempt ended, told from `journal`.
+pub(crate) fn last(journal: &[u8], now: Now) -> Last<'_> {
+    outcome::last(journal::records(journal), now)
+}

@@ -1,0 +1,50 @@
+//! How payload gets from its source over the digest to the medium: in order, a block at a time,
+//! in buffers claimed before. Who runs the stages, on one thread or on three, is the shell's.
+
+use crate::memory::{Block, RING_BLOCKS};
+
+/// The three stages. `E` is what any of them fails with.
+pub struct Stages<'s, E> {
+    /// Fills a block; less than the whole only at the end, 0 after it.
+    pub fill: &'s mut dyn FnMut(&mut [u8]) -> Result<usize, E>,
+    /// Takes the bytes of a block.
+    pub digest: &'s mut (dyn FnMut(&[u8]) + Send),
+    /// Puts the first bytes of a block, as many as were filled, on the medium.
+    pub put: &'s mut (dyn FnMut(&mut Block, usize) -> Result<(), E> + Send),
+}
+
+/// Runs the stages.
+pub trait Relay {
+    /// Calls `fill` until it returns 0, and hands each block to `digest`, then to `put`, in
+    /// order. Allocates nothing between the first and the last block.
+    ///
+    /// # Errors
+    /// The first stage error; no stage is called after it.
+    fn carry<E: Send>(
+        &mut self,
+        ring: &mut [Block; RING_BLOCKS],
+        stages: Stages<'_, E>,
+    ) -> Result<(), E>;
+}
+
+/// One stage after the other on the calling thread.
+#[derive(Debug)]
+pub struct InTurn;
+
+impl Relay for InTurn {
+    fn carry<E: Send>(
+        &mut self,
+        ring: &mut [Block; RING_BLOCKS],
+        stages: Stages<'_, E>,
+    ) -> Result<(), E> {
+        let [block, ..] = ring;
+        loop {
+            let len = (stages.fill)(&mut block.0)?;
+            if len == 0 {
+                return Ok(());
+            }
+            (stages.digest)(&block.0[..len]);
+            (stages.put)(block, len)?;
+        }
+    }
+}

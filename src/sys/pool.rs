@@ -1,0 +1,48 @@
+//! The one static that holds every large buffer, and the one claim to it. In a section of its
+//! own, so that the linker script can weigh it; takes no room in the file, and a page of it
+//! counts as memory only once touched.
+
+use std::cell::UnsafeCell;
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use twinslot::memory::Buffers;
+
+/// Memory whose only way out is [`claim`].
+struct Pool(UnsafeCell<MaybeUninit<Buffers>>);
+
+// SAFETY: `claim` upholds that the cell's content is reached by one `&mut` in the whole life of
+// the program; `Buffers` is bytes and numbers, which any thread may use.
+unsafe impl Sync for Pool {}
+
+/// A name that begins with `.bss.` makes the section one without bytes in the file (NOBITS).
+// SAFETY: the section is one of zeroes that nothing but the linker script's ASSERT refers to,
+// and the linker keeps the static's alignment in it.
+#[unsafe(link_section = ".bss.pool")]
+static POOL: Pool = Pool(UnsafeCell::new(MaybeUninit::zeroed()));
+
+static CLAIMED: AtomicBool = AtomicBool::new(false);
+
+/// The buffers, to the first who asks; `None` to everyone after.
+pub(crate) fn claim() -> Option<&'static mut Buffers> {
+    if CLAIMED.swap(true, Ordering::AcqRel) {
+        return None;
+    }
+    // SAFETY: `CLAIMED` upholds that this line is reached once, so no other reference exists.
+    // The static starts as all zeroes, which is a `Buffers`: its author upholds that it is made
+    // of arrays of `u8` and of unsigned lengths only, for which every byte pattern is a value.
+    Some(unsafe { (*POOL.0.get()).assume_init_mut() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pool_is_claimed_once_aligned_and_zero() {
+        let buffers = claim().unwrap();
+        assert!((&raw const *buffers).addr().is_multiple_of(twinslot::memory::ALIGN_BYTES));
+        assert!(buffers.held.0.iter().all(|byte| *byte == 0));
+        assert!(claim().is_none());
+    }
+}

@@ -1,0 +1,254 @@
+//! The stages of an update on three threads, so that the wall time tends to the slowest stage,
+//! not the sum. Blocks are claimed before; between the first and the last nothing is allocated.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, Scope, scope};
+
+use twinslot::memory::{Block, RING_BLOCKS};
+use twinslot::stream::relay::{InTurn, Relay, Stages};
+
+use crate::sys::heap;
+
+/// Stack of the digest and the put thread, in bytes: both call only SHA-256 and the kernel.
+const STACK_BYTES: usize = 64 << 10;
+
+/// Runs `fill` on the calling thread, `digest` and `put` on one of their own each.
+#[derive(Debug, Default)]
+pub(crate) struct Threads {
+    allocations: u64,
+}
+
+impl Threads {
+    /// Heap allocations between the first and the last block of the last run, all threads
+    /// together. The promise is 0.
+    pub(crate) fn allocations(&self) -> u64 {
+        self.allocations
+    }
+}
+
+impl Relay for Threads {
+    fn carry<E: Send>(
+        &mut self,
+        ring: &mut [Block; RING_BLOCKS],
+        stages: Stages<'_, E>,
+    ) -> Result<(), E> {
+        let Stages { fill, digest, put } = stages;
+        let track = Track::new(ring);
+        let started = scope(|scope| {
+            let started = spawn(scope, || track.digest(digest)) && spawn(scope, || track.put(put));
+            let before = heap::tally().allocations;
+            if started {
+                track.fill(fill)
+            } else {
+                track.stop(None)
+            }
+            drop(track.wait(|count| count.failure.is_some() || count.put == count.filled));
+            self.allocations = heap::tally().allocations.saturating_sub(before);
+            started
+        });
+        match track.into_failure() {
+            Some(failure) => Err(failure),
+            None if started => Ok(()),
+            // A system without room for two threads still gets its update.
+            None => InTurn.carry(ring, Stages { fill, digest, put }),
+        }
+    }
+}
+
+fn spawn<'s>(scope: &'s Scope<'s, '_>, work: impl FnOnce() + Send + 's) -> bool {
+    Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work).is_ok()
+}
+
+/// A block and how many of its bytes are filled.
+type Filled<'b> = Mutex<(&'b mut Block, usize)>;
+
+/// The blocks on their way around.
+struct Track<'b, E> {
+    blocks: [Filled<'b>; RING_BLOCKS],
+    count: Mutex<Count<E>>,
+    moved: Condvar,
+}
+
+/// How many blocks each stage is through with, and how the run ends.
+struct Count<E> {
+    filled: usize,
+    digested: usize,
+    put: usize,
+    /// No block will follow.
+    ended: bool,
+    failure: Option<E>,
+}
+
+impl<'b, E> Track<'b, E> {
+    fn new(ring: &'b mut [Block; RING_BLOCKS]) -> Self {
+        Self {
+            blocks: ring.each_mut().map(|block| Mutex::new((block, 0))),
+            count: Mutex::new(Count {
+                filled: 0,
+                digested: 0,
+                put: 0,
+                ended: false,
+                failure: None,
+            }),
+            moved: Condvar::new(),
+        }
+    }
+
+    /// Fills every free block until the source ends or a stage failed.
+    fn fill(&self, fill: &mut dyn FnMut(&mut [u8]) -> Result<usize, E>) {
+        loop {
+            let count = self.wait(|count| count.ended || count.filled - count.put < RING_BLOCKS);
+            if count.ended {
+                return;
+            }
+            let mut block = self.block(count.filled);
+            drop(count);
+            match fill(&mut block.0.0) {
+                Ok(0) => return self.stop(None),
+                Ok(len) => block.1 = len,
+                Err(failure) => return self.stop(Some(failure)),
+            }
+            drop(block);
+            self.moved(|count| count.filled += 1);
+        }
+    }
+
+    fn digest(&self, digest: &mut (dyn FnMut(&[u8]) + Send)) {
+        while let Some(at) = self.next(|count| (count.digested, count.filled)) {
+            let block = self.block(at);
+            digest(&block.0.0[..block.1]);
+            drop(block);
+            self.moved(|count| count.digested += 1);
+        }
+    }
+
+    fn put(&self, put: &mut (dyn FnMut(&mut Block, usize) -> Result<(), E> + Send)) {
+        while let Some(at) = self.next(|count| (count.put, count.digested)) {
+            let mut block = self.block(at);
+            let len = block.1;
+            if let Err(failure) = put(block.0, len) {
+                return self.stop(Some(failure));
+            }
+            drop(block);
+            self.moved(|count| count.put += 1);
+        }
+    }
+
+    /// Waits until a stage that is through with `.0` of `.1` blocks has one to take; `None` when
+    /// none will come.
+    fn next(&self, stage: impl Fn(&Count<E>) -> (usize, usize)) -> Option<usize> {
+        let count = self.wait(|count| {
+            let (done, ready) = stage(count);
+            done < ready || count.failure.is_some() || (count.ended && done == count.filled)
+        });
+        let (done, ready) = stage(&count);
+        (done < ready && count.failure.is_none()).then_some(done)
+    }
+
+    /// Ends the run; the first failure counts.
+    fn stop(&self, failure: Option<E>) {
+        self.moved(|count| {
+            count.ended = true;
+            if count.failure.is_none() {
+                count.failure = failure;
+            }
+        });
+    }
+
+    fn moved(&self, change: impl FnOnce(&mut Count<E>)) {
+        change(&mut self.lock());
+        self.moved.notify_all();
+    }
+
+    fn wait(&self, ready: impl Fn(&Count<E>) -> bool) -> MutexGuard<'_, Count<E>> {
+        self.moved
+            .wait_while(self.lock(), |count| !ready(count))
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Count<E>> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The block number `at`; its stage is the only one that uses it, so nobody waits here.
+    fn block(&self, at: usize) -> MutexGuard<'_, (&'b mut Block, usize)> {
+        self.blocks[at % RING_BLOCKS].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn into_failure(self) -> Option<E> {
+        self.count.into_inner().unwrap_or_else(PoisonError::into_inner).failure
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ring() -> Box<[Block; RING_BLOCKS]> {
+        let blocks: Vec<Block> = (0..RING_BLOCKS)
+            .map(|_| twinslot::memory::Aligned([0; twinslot::memory::BLOCK_BYTES]))
+            .collect();
+        blocks.try_into().unwrap_or_else(|_| unreachable!("as many as the ring has"))
+    }
+
+    /// Carries `blocks` numbered blocks; the put of `fail_at` fails.
+    fn carry(blocks: u8, fail_at: Option<u8>) -> (Result<(), u8>, Vec<u8>, Vec<u8>) {
+        let (mut filled, mut digested, mut put) = (0, Vec::new(), Vec::new());
+        let result = Threads::default().carry(
+            &mut ring(),
+            Stages {
+                fill: &mut |bytes| {
+                    if filled == blocks {
+                        return Ok(0);
+                    }
+                    filled += 1;
+                    bytes[..2].fill(filled);
+                    Ok(2)
+                },
+                digest: &mut |bytes| digested.extend_from_slice(&bytes[..1]),
+                put: &mut |block, len| {
+                    assert_eq!(len, 2);
+                    if Some(block.0[0]) == fail_at {
+                        return Err(block.0[0]);
+                    }
+                    put.push(block.0[1]);
+                    Ok(())
+                },
+            },
+        );
+        (result, digested, put)
+    }
+
+    #[test]
+    fn every_block_passes_every_stage_once_and_in_order() {
+        for blocks in [0, 1, 2, 3, 4, 250] {
+            let expected: Vec<u8> = (1..=blocks).collect();
+            assert_eq!(carry(blocks, None), (Ok(()), expected.clone(), expected));
+        }
+    }
+
+    #[test]
+    fn nothing_is_put_after_a_failed_put() {
+        for fail_at in [1, 2, 5, 250] {
+            let (result, _, put) = carry(250, Some(fail_at));
+            assert_eq!((result, put), (Err(fail_at), (1..fail_at).collect()));
+        }
+    }
+
+    #[test]
+    fn a_source_that_fails_ends_the_run_with_its_own_failure() {
+        let mut calls = 0;
+        let result = Threads::default().carry(
+            &mut ring(),
+            Stages {
+                fill: &mut |_| {
+                    calls += 1;
+                    if calls == 3 { Err("gone") } else { Ok(1) }
+                },
+                digest: &mut |_| {},
+                put: &mut |_, _| Ok(()),
+            },
+        );
+        assert_eq!((result, calls), (Err("gone"), 3));
+    }
+}

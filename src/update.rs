@@ -1,0 +1,373 @@
+//! An update, in order: install, arm, then at the next boot commit or roll back. Every step
+//! spends the proof that the one before it left.
+
+use core::fmt::Write as _;
+
+use embedded_io::Read;
+
+use crate::artifact::header::{Header, WORD_MAX_BYTES};
+use crate::artifact::{self, Bootstrap, Image, Payload};
+use crate::boot::{BootVars, Changes, Disagreement};
+use crate::device::{BlockDevice, Cause, EnvStore};
+use crate::environment::{self, Environment, Transaction};
+use crate::journal::outcome::{Last, Outcome};
+use crate::journal::{Event, Journal};
+use crate::memory::{Block, RING_BLOCKS};
+use crate::progress::{Phase, Progress};
+use crate::provides::{self, Provides};
+use crate::slot::medium::{self, Check, OpenSlot, Room, WrittenSlot};
+use crate::slot::{Armed, BootedSlot, InactiveSlot, Slot, Trial};
+use crate::stream::block::{Put, Unchanged};
+use crate::stream::decode::Decoders;
+use crate::stream::digest::{Digest, Hasher};
+use crate::stream::relay::{Relay, Stages};
+use crate::{journal, stream};
+
+/// Why a step of an update did not happen. The environment then names the booted slot and
+/// nothing is armed, unless the error is the environment's own and says otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The artifact is not one this device takes.
+    #[error(transparent)]
+    Artifact(#[from] artifact::Error),
+    /// The slot does not hold the payload.
+    #[error(transparent)]
+    Slot(#[from] medium::Error),
+    /// The environment could not be read or changed.
+    #[error(transparent)]
+    Environment(#[from] environment::Error),
+    /// An environment with one copy is lost when power fails while it is written.
+    #[error("the environment has one copy: it cannot be changed safely, two are needed")]
+    OneCopy,
+    /// The state directory takes no record.
+    #[error("cannot keep a record in the state directory: {0}")]
+    Journal(Cause),
+    /// What the artifact and this device provide together is too much to keep.
+    #[error(transparent)]
+    Provides(#[from] provides::Error),
+    /// Someone asked to stop.
+    #[error("stopped as asked, before the new system was armed")]
+    Interrupted,
+}
+
+impl From<stream::Error> for Error {
+    fn from(error: stream::Error) -> Self {
+        Self::Artifact(error.into())
+    }
+}
+
+impl From<stream::block::Fault> for Error {
+    fn from(fault: stream::block::Fault) -> Self {
+        Self::Slot(fault.into())
+    }
+}
+
+/// What an installation works with, besides the artifact, the slot and the environment.
+pub struct Means<'t, J, P, L> {
+    /// Keeps the records.
+    pub journal: &'t mut J,
+    /// What the running system provides; becomes what the new one will.
+    pub provides: &'t mut Provides,
+    /// Shows what goes on.
+    pub progress: &'t mut P,
+    /// Runs the stages.
+    pub relay: &'t mut L,
+    /// Whether someone asked to stop; obeyed until the slot is armed.
+    pub stop: &'t dyn Fn() -> bool,
+    /// What is read back.
+    pub check: Check,
+    /// What to do with blocks that the slot holds already.
+    pub unchanged: Unchanged,
+}
+
+/// Where the payload goes, and the room it needs on the way.
+pub struct Target<'m, D> {
+    /// Proof that the slot may be written.
+    pub slot: InactiveSlot,
+    /// Its device, open for this program alone.
+    pub device: D,
+    /// Payload on its way.
+    pub ring: &'m mut [Block; RING_BLOCKS],
+    /// The slot's own room.
+    pub room: Room<'m>,
+}
+
+/// Writes an accepted artifact's payload into the slot that is not running and proves that the
+/// medium holds it.
+///
+/// # Errors
+/// [`Error`]. Before the first write: an artifact or slot that does not fit, a state directory
+/// that takes no record. After it the slot cannot be started, and nothing names it.
+pub fn write<R, C, D, J, P, L>(
+    mut image: Image<'_, R>,
+    decoders: &mut C,
+    target: Target<'_, D>,
+    means: &mut Means<'_, J, P, L>,
+) -> Result<WrittenSlot, Error>
+where
+    R: Read<Error = stream::Error>,
+    C: Decoders,
+    D: BlockDevice + Send,
+    J: Journal,
+    P: Progress,
+    L: Relay,
+{
+    let Target { slot, device, ring, room } = target;
+    let header = image.header();
+    let payload = image.payload(decoders)?;
+    let (size_bytes, digest) = (payload.size_bytes(), payload.digest());
+    let roomy = slot.fit(device, size_bytes, means.unchanged, room)?;
+    means.provides.apply(&header)?;
+    begin(means.journal, roomy.slot(), &header)?;
+    means.progress.phase(Phase::Write, size_bytes);
+    let mut open = roomy.open()?;
+    let (found, drained) = fill(&mut open, payload, ring, means)?;
+    let _: artifact::Whole = image.finish(drained)?;
+    if (means.stop)() {
+        return Err(Error::Interrupted);
+    }
+    let written = open.finish(found, digest, means.check, means.progress)?;
+    means.journal.remember(written.slot(), means.provides).map_err(Error::Journal)?;
+    Ok(written)
+}
+
+/// The records that stand before the first write: what is about to happen, and that what was in
+/// the slot is gone.
+fn begin(journal: &mut impl Journal, slot: Slot, header: &Header<'_>) -> Result<(), Error> {
+    let name = name(header);
+    journal.append(Event::Started { slot, artifact: &name }).map_err(Error::Journal)?;
+    journal.forget(slot).map_err(Error::Journal)
+}
+
+fn name(header: &Header<'_>) -> heapless::String<WORD_MAX_BYTES> {
+    let mut name = heapless::String::new();
+    // The header's own bound is the same.
+    let _ = write!(name, "{}", header.artifact_name());
+    name
+}
+
+/// All of the payload into the slot; returns the digest of what went there.
+fn fill<R, D, J, P, L>(
+    open: &mut OpenSlot<'_, D>,
+    mut payload: Payload<R>,
+    ring: &mut [Block; RING_BLOCKS],
+    means: &mut Means<'_, J, P, L>,
+) -> Result<(Digest, artifact::Drained), Error>
+where
+    R: Read<Error = stream::Error>,
+    D: BlockDevice + Send,
+    P: Progress,
+    L: Relay,
+{
+    let (mut hasher, mut at_byte, mut skipped) = (Hasher::default(), 0_u64, 0_u64);
+    let (stop, progress) = (means.stop, &mut *means.progress);
+    means.relay.carry(
+        ring,
+        Stages {
+            fill: &mut |bytes| next(&mut payload, bytes, stop),
+            digest: &mut |bytes| hasher.update(bytes),
+            put: &mut |block, len| {
+                let put = open.put(at_byte, block, len)?;
+                let len = u64::try_from(len).unwrap_or(u64::MAX);
+                at_byte = at_byte.saturating_add(len);
+                if put == Put::Skipped {
+                    skipped = skipped.saturating_add(len);
+                }
+                progress.advance(at_byte, skipped);
+                Ok::<(), Error>(())
+            },
+        },
+    )?;
+    Ok((hasher.finish(), payload.finish()?))
+}
+
+/// Fills `bytes` with payload, less only at its end.
+fn next<R: Read<Error = stream::Error>>(
+    payload: &mut Payload<R>,
+    bytes: &mut [u8],
+    stop: &dyn Fn() -> bool,
+) -> Result<usize, Error> {
+    let mut len = 0;
+    while len < bytes.len() {
+        if stop() {
+            return Err(Error::Interrupted);
+        }
+        match payload.read(&mut bytes[len..]) {
+            Ok(0) => break,
+            Ok(more) => len += more,
+            // A signal ends the wait for a slow source.
+            Err(stream::Error::Source(_)) if stop() => return Err(Error::Interrupted),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(len)
+}
+
+/// Makes the boot loader try the written slot at the next boot.
+///
+/// # Errors
+/// The environment was changed meanwhile, or could not be written: nothing is armed, unless the
+/// medium lies about what it took.
+pub fn arm<S: EnvStore, J: Journal>(
+    written: WrittenSlot,
+    environment: &mut Environment<'_, S>,
+    journal: &mut J,
+) -> Result<Armed, Error> {
+    let slot = written.slot();
+    let booted = written.into_booted();
+    let (transaction, serial) = expect(environment, &booted, false, booted.slot())?;
+    journal.append(Event::Armed { slot, serial }).map_err(Error::Journal)?;
+    save(transaction, &Changes::arm(&booted))?;
+    Ok(Armed { booted })
+}
+
+/// Who armed the slot on trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArmedBy {
+    /// This program: what the slot provides is on record.
+    Us,
+    /// Another client: what is on record is of an older system in that slot.
+    Another,
+}
+
+/// Whether a record of what was done could be kept. The step itself is done in either case: a
+/// full disk must not keep a board from committing or going back.
+pub type Recorded = Result<(), Cause>;
+
+/// Keeps the slot on trial.
+///
+/// # Errors
+/// The environment; the slot is then still on trial.
+pub fn commit<S: EnvStore, J: Journal>(
+    trial: Trial,
+    armed_by: ArmedBy,
+    environment: &mut Environment<'_, S>,
+    journal: &mut J,
+) -> Result<Recorded, Error> {
+    let booted = trial.booted;
+    let (transaction, _) = expect(environment, &booted, true, booted.slot())?;
+    let forgotten = match armed_by {
+        ArmedBy::Us => Ok(()),
+        ArmedBy::Another => journal.forget(booted.slot()),
+    };
+    save(transaction, &Changes::commit())?;
+    Ok(forgotten.and_then(|()| journal.append(Event::Committed)))
+}
+
+/// Gives up the slot on trial: the next boot starts the other one again.
+///
+/// # Errors
+/// The environment; the slot is then still on trial, and the boot loader falls back by itself.
+pub fn rollback<S: EnvStore, J: Journal>(
+    trial: Trial,
+    reason: &str,
+    environment: &mut Environment<'_, S>,
+    journal: &mut J,
+) -> Result<Recorded, Error> {
+    let booted = trial.booted;
+    let changes = Changes::rollback(&booted);
+    revert((booted.slot(), &booted), &changes, reason, environment, journal)
+}
+
+/// Gives up the slot that is armed and was not booted yet.
+///
+/// # Errors
+/// The environment; the slot is then still armed.
+pub fn disarm<S: EnvStore, J: Journal>(
+    armed: Armed,
+    reason: &str,
+    environment: &mut Environment<'_, S>,
+    journal: &mut J,
+) -> Result<Recorded, Error> {
+    let booted = armed.booted;
+    let changes = Changes::disarm(&booted);
+    revert((booted.slot().other(), &booted), &changes, reason, environment, journal)
+}
+
+fn revert<S: EnvStore, J: Journal>(
+    (named, booted): (Slot, &BootedSlot),
+    changes: &Changes,
+    reason: &str,
+    environment: &mut Environment<'_, S>,
+    journal: &mut J,
+) -> Result<Recorded, Error> {
+    let (transaction, serial) = expect(environment, booted, true, named)?;
+    let recorded = journal.append(Event::Reverting { serial, reason });
+    save(transaction, changes)?;
+    Ok(recorded.and_then(|()| journal.append(Event::RolledBack { reason })))
+}
+
+/// Takes an artifact that brings no system, only words about the one that runs.
+///
+/// # Errors
+/// The artifact has more in it than that, or no record can be kept; nothing is changed then.
+pub fn adopt<R, C, J>(
+    bootstrap: Bootstrap<'_, R>,
+    decoders: &mut C,
+    (booted, provides): (Slot, &mut Provides),
+    journal: &mut J,
+) -> Result<(), Error>
+where
+    R: Read<Error = stream::Error>,
+    C: Decoders,
+    J: Journal,
+{
+    let header = bootstrap.header();
+    let _: artifact::Whole = bootstrap.finish(decoders)?;
+    provides.apply(&header)?;
+    let name = name(&header);
+    journal.remember(booted, provides).map_err(Error::Journal)?;
+    journal.append(Event::Adopted { artifact: &name }).map_err(Error::Journal)
+}
+
+/// Records how the attempt before ended, where that was told from the board and not from the
+/// records: the next attempt would hide it.
+///
+/// # Errors
+/// No record can be kept.
+pub fn conclude(last: &Last<'_>, journal: &mut impl Journal) -> Result<(), Error> {
+    let mut reason = heapless::String::<{ journal::LINE_BYTES }>::new();
+    if let Some(told) = &last.reason {
+        // What came out of a line fits one.
+        let _ = write!(reason, "{told}");
+    }
+    let event: Event<&str> = match last.outcome {
+        _ if last.recorded => return Ok(()),
+        Outcome::None => return Ok(()),
+        Outcome::Committed => Event::Committed,
+        Outcome::RolledBack => Event::RolledBack { reason: &reason },
+        Outcome::Failed => Event::Failed { code: "interrupted", reason: &reason },
+    };
+    journal.append(event).map_err(Error::Journal)
+}
+
+/// Refuses an environment that a power cut can destroy.
+///
+/// # Errors
+/// [`Error::OneCopy`].
+pub fn two_copies<S: EnvStore>(environment: &Environment<'_, S>) -> Result<(), Error> {
+    if environment.found().count() < 2 { Err(Error::OneCopy) } else { Ok(()) }
+}
+
+/// Locks the environment and makes sure that it still says what the proof says.
+fn expect<'t, 'm, S: EnvStore>(
+    environment: &'t mut Environment<'m, S>,
+    booted: &BootedSlot,
+    upgrade_available: bool,
+    named: Slot,
+) -> Result<(Transaction<'t, 'm, S>, u8), Error> {
+    two_copies(environment)?;
+    let transaction = environment.begin()?;
+    let vars: BootVars = transaction.boot()?;
+    let boot_part = booted.parts().number(named);
+    if (vars.upgrade_available, vars.boot_part) != (upgrade_available, boot_part) {
+        return Err(environment::Error::from(Disagreement::Changed).into());
+    }
+    let serial = transaction.serial()?;
+    Ok((transaction, serial))
+}
+
+fn save<S: EnvStore>(transaction: Transaction<'_, '_, S>, changes: &Changes) -> Result<(), Error> {
+    let changes: heapless::Vec<_, 4> = changes.iter().collect();
+    Ok(transaction.save(&changes).map_err(environment::Error::from)?)
+}

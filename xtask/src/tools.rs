@@ -1,0 +1,71 @@
+//! Where the real tools are that the tests hold twinslot against, and the variables by which the
+//! tests find them. `setup` puts the tools there.
+
+use crate::build;
+use anyhow::{Context, Result};
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+
+/// Prints the variables as a shell reads them: `eval "$(cargo xtask env)"`, then plain cargo.
+pub(crate) fn run(_: &[String]) -> Result<()> {
+    for (name, value) in variables()? {
+        println!("export {name}='{}'", value.display());
+    }
+    Ok(())
+}
+
+/// What the tests may read.
+pub(crate) fn variables() -> Result<[(&'static str, PathBuf); 7]> {
+    let [board, host] = build::TARGETS;
+    Ok([
+        // fw_printenv, fw_setenv and mkenvimage as U-Boot itself has them
+        ("TWINSLOT_UBOOT_TOOLS", uboot()?.join("bin")),
+        // usr/bin/fw_printenv and fw_setenv, and usr/lib/<multiarch> for LD_LIBRARY_PATH
+        ("TWINSLOT_LIBUBOOTENV", libubootenv()?),
+        ("TWINSLOT_BIN", build::binary(host)?),
+        ("TWINSLOT_BIN_AARCH64", build::binary(board)?),
+        ("TWINSLOT_QEMU_AARCH64", "/usr/bin/qemu-aarch64-static".into()),
+        ("TWINSLOT_MENDER_ARTIFACT", "/usr/bin/mender-artifact".into()),
+        // the Go client, 3.4
+        ("TWINSLOT_MENDER", "/usr/bin/mender".into()),
+    ])
+}
+
+/// U-Boot's own environment tools: Debian packages mkenvimage only, `setup` compiles the others.
+pub(crate) fn uboot() -> Result<PathBuf> {
+    Ok(cache()?.join("u-boot"))
+}
+
+/// libubootenv's package, unpacked and not installed: its fw_printenv must not become everyone's.
+pub(crate) fn libubootenv() -> Result<PathBuf> {
+    Ok(cache()?.join("libubootenv"))
+}
+
+/// The user's cache for this Debian release: another release has other versions.
+fn cache() -> Result<PathBuf> {
+    let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = cache.or_else(home).context("neither XDG_CACHE_HOME nor HOME is set")?;
+    let release = fs::read_to_string("/etc/os-release").context("cannot read /etc/os-release")?;
+    Ok(cache.join("twinslot").join(release_key(&release)))
+}
+
+fn release_key(text: &str) -> String {
+    let field = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        line.unwrap_or("unknown").trim_matches('"').to_owned()
+    };
+    format!("{}-{}", field("ID"), field("VERSION_ID"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cache_is_keyed_by_the_release() {
+        assert_eq!(release_key("NAME=\"X\"\nID=debian\nVERSION_ID=\"12\"\n"), "debian-12");
+        assert_eq!(release_key("ID=debian\n"), "debian-unknown");
+    }
+}
