@@ -314,7 +314,7 @@ impl<D: Read<Error = stream::Error>> Read for Payload<D> {
 
 /// That a payload was read to its end.
 ///
-/// ```compile_fail,E0423
+/// ```compile_fail,E0603
 /// let forged = twinslot::artifact::Drained(());
 /// ```
 #[derive(Debug)]
@@ -323,7 +323,7 @@ pub struct Drained(());
 
 /// That an artifact was read to its end and nothing was in it that does not belong there.
 ///
-/// ```compile_fail,E0423
+/// ```compile_fail,E0603
 /// let forged = twinslot::artifact::Whole(());
 /// ```
 #[derive(Debug)]

@@ -140,6 +140,11 @@ impl<'m, S: EnvStore> Environment<'m, S> {
         environment
     }
 
+    /// Where the copies are kept.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
     /// The copies there are, in order: their serials, or what is wrong with them.
     pub fn found(&self) -> impl Iterator<Item = Found> {
         self.places().map(|which| self.decoded(which).map(|copy| copy.serial()))

@@ -146,9 +146,21 @@ pub struct Array<'a>(&'a str);
 
 impl<'a> Array<'a> {
     /// The elements, in order.
-    pub fn iter(self) -> impl Iterator<Item = Value<'a>> + Clone {
-        let mut walk = Walk { text: self.0, at: 1 };
-        core::iter::from_fn(move || walk.value())
+    #[must_use]
+    pub fn iter(self) -> Elements<'a> {
+        Elements(Walk { text: self.0, at: 1 })
+    }
+}
+
+/// The elements of an array, in order.
+#[derive(Clone, Debug)]
+pub struct Elements<'a>(Walk<'a>);
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        self.0.value()
     }
 }
 
@@ -171,7 +183,7 @@ impl<'a> Object<'a> {
 }
 
 /// Steps over the inside of an array or object that was checked before.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Walk<'a> {
     text: &'a str,
     at: usize,

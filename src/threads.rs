@@ -183,40 +183,47 @@ impl<'b, E> Track<'b, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use twinslot::memory::{Aligned, BLOCK_BYTES};
 
-    fn ring() -> Box<[Block; RING_BLOCKS]> {
-        let blocks: Vec<Block> = (0..RING_BLOCKS)
-            .map(|_| twinslot::memory::Aligned([0; twinslot::memory::BLOCK_BYTES]))
-            .collect();
-        blocks.try_into().unwrap_or_else(|_| unreachable!("as many as the ring has"))
+    fn with_ring<T: Send>(test: impl FnOnce(&mut [Block; RING_BLOCKS]) -> T + Send) -> T {
+        let run = || test(&mut [const { Aligned([0; BLOCK_BYTES]) }; RING_BLOCKS]);
+        scope(|scope| {
+            let thread = Builder::new().stack_size(16 << 20).spawn_scoped(scope, run);
+            thread.unwrap().join().unwrap()
+        })
     }
 
     /// Carries `blocks` numbered blocks; the put of `fail_at` fails.
     fn carry(blocks: u8, fail_at: Option<u8>) -> (Result<(), u8>, Vec<u8>, Vec<u8>) {
         let (mut filled, mut digested, mut put) = (0, Vec::new(), Vec::new());
-        let result = Threads::default().carry(
-            &mut ring(),
-            Stages {
-                fill: &mut |bytes| {
-                    if filled == blocks {
-                        return Ok(0);
-                    }
-                    filled += 1;
-                    bytes[..2].fill(filled);
-                    Ok(2)
-                },
-                digest: &mut |bytes| digested.extend_from_slice(&bytes[..1]),
-                put: &mut |block, len| {
-                    assert_eq!(len, 2);
-                    if Some(block.0[0]) == fail_at {
-                        return Err(block.0[0]);
-                    }
-                    put.push(block.0[1]);
-                    Ok(())
-                },
+        let stages = Stages {
+            fill: &mut |bytes: &mut [u8]| {
+                if filled == blocks {
+                    return Ok(0);
+                }
+                filled += 1;
+                bytes[..2].fill(filled);
+                Ok(2)
             },
-        );
+            digest: &mut |bytes: &[u8]| digested.extend_from_slice(&bytes[..1]),
+            put: &mut |block: &mut Block, len| {
+                assert_eq!(len, 2);
+                if Some(block.0[0]) == fail_at {
+                    return Err(block.0[0]);
+                }
+                put.push(block.0[1]);
+                Ok(())
+            },
+        };
+        let result = run(stages);
         (result, digested, put)
+    }
+
+    fn run<E: Send>(stages: Stages<'_, E>) -> Result<(), E> {
+        // A ring is made on the stack before it is on the heap: a test's own is too small.
+        let make = || Box::new([const { Aligned([0; BLOCK_BYTES]) }; RING_BLOCKS]);
+        let maker = Builder::new().stack_size(16 << 20).spawn(make).unwrap();
+        Threads::default().carry(&mut maker.join().unwrap(), stages)
     }
 
     #[test]
@@ -238,17 +245,14 @@ mod tests {
     #[test]
     fn a_source_that_fails_ends_the_run_with_its_own_failure() {
         let mut calls = 0;
-        let result = Threads::default().carry(
-            &mut ring(),
-            Stages {
-                fill: &mut |_| {
-                    calls += 1;
-                    if calls == 3 { Err("gone") } else { Ok(1) }
-                },
-                digest: &mut |_| {},
-                put: &mut |_, _| Ok(()),
+        let result = run(Stages {
+            fill: &mut |_| {
+                calls += 1;
+                if calls == 3 { Err("gone") } else { Ok(1) }
             },
-        );
+            digest: &mut |_| {},
+            put: &mut |_, _| Ok(()),
+        });
         assert_eq!((result, calls), (Err("gone"), 3));
     }
 }

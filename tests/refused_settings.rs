@@ -59,7 +59,7 @@ fn keys_that_cannot_be_read_are_refused() {
     let garbage = board.put("garbage.pem", b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUB");
     for key in ["/made/none.pem", &private, &garbage] {
         let config = board.config_with("ArtifactVerifyKey", key);
-        let message = refuse_early(&board, &["--config", &config], (64, "configuration"));
+        let message = refuse_early(&board, &["--config", &config], (64, "verify-key"));
         assert!(message.contains(key), "{message}");
     }
 }
@@ -70,14 +70,14 @@ fn without_any_key_nothing_is_installed() {
     let mut config = board.config();
     config.remove("ArtifactVerifyKey");
     let config = board.put("keyless.conf", Value::Object(config).to_string().as_bytes());
-    refuse_early(&board, &["--config", &config], (77, "keys-missing"));
+    refuse_early(&board, &["--config", &config], (64, "no-verify-key"));
 }
 
 #[test]
 fn a_device_without_a_type_is_refused() {
     let board = board();
     let config = board.config_with("DeviceTypeFile", "/made/none");
-    refuse_early(&board, &["--config", &config], (64, "configuration"));
+    refuse_early(&board, &["--config", &config], (64, "device-type-unknown"));
 }
 
 #[test]

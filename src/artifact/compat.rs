@@ -2,7 +2,7 @@
 //! [`Compatible`]. Never changes what the device provides.
 
 use super::excerpt::Excerpt;
-use super::header::Header;
+use super::header::{Header, Words};
 use crate::json::Text;
 use crate::provides::Provides;
 
@@ -51,7 +51,7 @@ pub enum Error {
 
 /// That the artifact is for this device, as it is now.
 ///
-/// ```compile_fail,E0423
+/// ```compile_fail,E0603
 /// let forged = twinslot::artifact::compat::Compatible(());
 /// ```
 /// ```compile_fail,E0277
@@ -80,11 +80,7 @@ pub fn check(header: &Header<'_>, device: &Device<'_>) -> Result<Compatible, Err
 }
 
 /// One key the artifact depends on.
-fn one<'b>(
-    key: Text<'b>,
-    values: impl Iterator<Item = Text<'b>> + Clone,
-    device: &Device<'_>,
-) -> Result<(), Error> {
+fn one(key: Text<'_>, values: Words<'_>, device: &Device<'_>) -> Result<(), Error> {
     let found = if key == *DEVICE_TYPE {
         Some(device.device_type)
     } else {

@@ -10,7 +10,7 @@ use embedded_io::Read;
 use super::Texts;
 use super::excerpt::Excerpt;
 use super::tar::{self, Archive, Member, bytes};
-use crate::json::{self, Array, Object, Text, Value};
+use crate::json::{self, Array, Elements, Object, Text, Value};
 use crate::provides::{ARTIFACT_GROUP, ARTIFACT_NAME};
 use crate::stream;
 use fields::Fields;
@@ -163,18 +163,15 @@ impl<'b> Header<'b> {
     }
 
     /// The device types the artifact is for, one at least.
-    pub fn device_types(&self) -> impl Iterator<Item = Text<'b>> + Clone + use<'b> {
-        words(Value::Array(self.device_types))
+    pub fn device_types(&self) -> Words<'b> {
+        Words::of(Value::Array(self.device_types))
     }
 
     /// Each key the artifact depends on, and the values it takes; the device type included.
-    pub fn depends(
-        &self,
-    ) -> impl Iterator<Item = (Text<'b>, impl Iterator<Item = Text<'b>> + Clone + use<'b>)> + use<'b>
-    {
+    pub fn depends(&self) -> impl Iterator<Item = (Text<'b>, Words<'b>)> + use<'b> {
         let more = self.type_depends.into_iter().flat_map(Object::iter);
         let all = self.depends.iter().chain(more);
-        all.filter(|(_, value)| !value.is_null()).map(|(key, value)| (key, words(value)))
+        all.filter(|(_, value)| !value.is_null()).map(|(key, value)| (key, Words::of(value)))
     }
 
     /// What the artifact provides besides its name and group.
@@ -185,8 +182,8 @@ impl<'b> Header<'b> {
 
     /// Patterns of what the artifact clears; none is everything.
     #[must_use]
-    pub fn clears(&self) -> Option<impl Iterator<Item = Text<'b>> + use<'b>> {
-        self.clears.map(|clears| words(Value::Array(clears)))
+    pub fn clears(&self) -> Option<Words<'b>> {
+        self.clears.map(|clears| Words::of(Value::Array(clears)))
     }
 
     /// How many state scripts the artifact has; none of them is run.
@@ -196,10 +193,25 @@ impl<'b> Header<'b> {
     }
 }
 
-/// The words that a string or an array of strings is.
-fn words<'a>(value: Value<'a>) -> impl Iterator<Item = Text<'a>> + Clone + use<'a> {
-    let many = value.to_array().into_iter().flat_map(Array::iter).filter_map(Value::to_text);
-    value.to_text().into_iter().chain(many)
+/// The words that a string, or an array of strings, is.
+#[derive(Clone, Debug)]
+pub struct Words<'b> {
+    one: Option<Text<'b>>,
+    many: Option<Elements<'b>>,
+}
+
+impl<'b> Words<'b> {
+    fn of(value: Value<'b>) -> Self {
+        Self { one: value.to_text(), many: value.to_array().map(Array::iter) }
+    }
+}
+
+impl<'b> Iterator for Words<'b> {
+    type Item = Text<'b>;
+
+    fn next(&mut self) -> Option<Text<'b>> {
+        self.one.take().or_else(|| self.many.as_mut()?.find_map(Value::to_text))
+    }
 }
 
 /// The members of a header archive as they come.

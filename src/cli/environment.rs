@@ -124,8 +124,9 @@ pub(crate) fn check(common: &Common) -> Result<Report, Failure> {
                 format!("bad: {bad}")
             }
         };
-        let _ = writeln!(text, "{which} copy: {role}");
-        copies.push(copy(&found));
+        let place = environment.store().place(which).map(ToString::to_string).unwrap_or_default();
+        let _ = writeln!(text, "{which} copy, {place}: {role}");
+        copies.push(copy(&found).text("place", place));
     }
     match current {
         // U-Boot would start with what is compiled into it.

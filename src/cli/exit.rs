@@ -138,11 +138,13 @@ impl From<EnvError> for Failure {
 
 impl From<environment::Error> for Failure {
     fn from(error: environment::Error) -> Self {
-        use environment::Error as E;
+        use environment::{Bad, Error as E};
         let (exit, code) = match &error {
             E::Disagreement(reason) => return Self::from(*reason),
+            E::Only(Bad::Unreadable(_))
+            | E::Both { first: Bad::Unreadable(_), second: Bad::Unreadable(_) }
+            | E::Unreadable { .. } => (Exit::Io, "environment-unreadable"),
             E::Only(_) | E::Both { .. } => (Exit::Io, "environment-bad"),
-            E::Unreadable { .. } => (Exit::Io, "environment-unreadable"),
             E::Locked(_) => (Exit::Io, "environment-locked"),
             E::NoRoom { .. } => (Exit::Io, "environment-full"),
             E::Write { .. } => (Exit::Io, "environment-io"),
@@ -168,7 +170,7 @@ impl From<Disagreement> for Failure {
             Disagreement::Missing(_) | Disagreement::NotANumber(_) => "environment-incomplete",
             _ => "environment-disagrees",
         };
-        Self::new(Exit::Failed, code, error)
+        Self::new(Exit::Io, code, error)
     }
 }
 

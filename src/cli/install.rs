@@ -53,11 +53,15 @@ pub(crate) fn run(source: &OsStr, after: After, common: &Common) -> Result<Repor
     let provides = state.provides(booted)?;
     let job = Job { config: &config, common, machine: &machine, booted };
     let room = Room { ring, held, head, header };
-    let done = Attempt { job, provides, state: &mut state, environment: &mut environment }.run(
-        (input, &keys),
-        slot,
-        room,
-    );
+    let attempt = Attempt {
+        job,
+        provides,
+        state: &mut state,
+        environment: &mut environment,
+        decoders: HeapDecoders { memory_max: config.memory_max_bytes },
+        show: Show::new(common.progress),
+    };
+    let done = attempt.run((input, &keys), slot, room);
     match done {
         Ok(done) => Ok(report(&done, after)),
         Err(failure) => {
@@ -135,6 +139,8 @@ struct Attempt<'a, 'm> {
     provides: Provides,
     state: &'a mut StateDir,
     environment: &'a mut Environment<'m, EnvFiles>,
+    decoders: HeapDecoders,
+    show: Show,
 }
 
 /// What an attempt came to.
@@ -156,49 +162,44 @@ impl Attempt<'_, '_> {
         let config = self.job.config;
         let device = open_slot(self.job.machine, slot.slot())?;
         let device_type = device_type(config)?;
-        let mut decoder = HeapDecoders { memory_max: config.memory_max_bytes };
-        let mut show = Show::new(self.job.common.progress);
-        show.phase(Phase::Header, 0);
+        self.show.phase(Phase::Header, 0);
         let Room { ring, held, head, header } = room;
         let scratch = artifact::Room { scratch: &mut held.0, texts: header };
-        let opened = artifact::open(input, keys, scratch, &mut decoder)?;
+        let opened = artifact::open(input, keys, scratch, &mut self.decoders)?;
         let device_is = Device { device_type: &device_type, provides: &self.provides };
         let accepted = opened.accept(&device_is)?;
         self.warn_of_scripts(accepted.header().scripts());
         let artifact_name = accepted.header().artifact_name().to_string();
-        let target = Target { slot, device, ring, room: medium::Room { held, head } };
         let (slot, allocations) = match accepted {
-            Accepted::Image(image) => self.image(image, &mut decoder, target, &mut show)?,
+            Accepted::Image(image) => {
+                let work = work(config, held, head);
+                self.image(image, Target { slot, device, ring, work })?
+            }
             Accepted::Bootstrap(bootstrap) => {
                 let running = (self.job.booted, &mut self.provides);
-                update::adopt(bootstrap, &mut decoder, running, self.state)?;
+                update::adopt(bootstrap, &mut self.decoders, running, self.state)?;
                 (None, 0)
             }
         };
-        show.end();
+        self.show.end();
         Ok(Done { artifact_name, slot, allocations })
     }
 
     fn image(
         &mut self,
         image: Image<'_, Input>,
-        decoder: &mut HeapDecoders,
         target: Target<'_, SlotDevice>,
-        show: &mut Show,
     ) -> Result<(Option<Slot>, u64), Failure> {
-        let config = self.job.config;
         let mut threads = Threads::default();
         let mut means = Means {
             journal: self.state,
             provides: &mut self.provides,
-            progress: show,
+            progress: &mut self.show,
             relay: &mut threads,
             stop: &signal::requested,
-            check: if config.read_back { Check::Everything } else { Check::Head },
-            unchanged: if config.skip_unchanged { Unchanged::Skip } else { Unchanged::Rewrite },
         };
-        let written = update::write(image, decoder, target, &mut means)?;
-        show.phase(Phase::Arm, 0);
+        let written = update::write(image, &mut self.decoders, target, &mut means)?;
+        self.show.phase(Phase::Arm, 0);
         let slot = written.slot();
         update::arm(written, self.environment, self.state)?;
         Ok((Some(slot), threads.allocations()))
@@ -209,6 +210,20 @@ impl Attempt<'_, '_> {
             let message = format_args!("the artifact's {scripts} state scripts are not run");
             warn(self.job.common, message);
         }
+    }
+}
+
+/// What writing the slot works with, as configured.
+fn work<'m>(
+    config: &Config,
+    held: &'m mut Block,
+    head: &'m mut Aligned<HEAD_BYTES>,
+) -> medium::Work<'m> {
+    medium::Work {
+        held,
+        head,
+        check: if config.read_back { Check::Everything } else { Check::Head },
+        unchanged: if config.skip_unchanged { Unchanged::Skip } else { Unchanged::Rewrite },
     }
 }
 

@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn the_bar_fits_its_terminal_and_tells_percent_and_sizes() {
-        let half = bar(5 << 20, 10 << 20, 80);
+        let half = bar(5 << 20, 10 << 20, 43 + 20);
         assert!(half.ends_with("]   50 %  5/10 MiB"), "{half}");
         assert_eq!(half.matches('#').count(), half.matches('.').count());
         for columns in [0, 1, 43, 44, 80, 200] {

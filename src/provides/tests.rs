@@ -13,9 +13,11 @@ fn provides(lines: &str) -> Provides {
 /// `before`, after the commit of an artifact with this group and `type-info`.
 fn applied(before: &str, group: &str, type_info: &str) -> Result<String, Error> {
     let recipe = Recipe {
-        header_info: format!(
-            r#"{{"payloads":[{{"type":"rootfs-image"}}],"artifact_provides":{{"artifact_name":"new"{group}}},"artifact_depends":{{"device_type":["d"]}}}}"#
-        ),
+        header_info: concat!(
+            r#"{"payloads":[{"type":"rootfs-image"}],"artifact_provides":{"artifact_name":"new""#,
+            r#"GROUP},"artifact_depends":{"device_type":["d"]}}"#
+        )
+        .replace("GROUP", group),
         type_info: type_info.into(),
         ..Recipe::default()
     };
@@ -112,7 +114,11 @@ fn the_usual_rootfs_image_replaces_what_it_clears() {
         "artifact_group=g\nartifact_name=old\nother=kept\nrootfs-image.checksum=a\n",
         "rootfs-image.extra=b\nrootfs_image_checksum=c\n",
     );
-    let type_info = r#"{"type":"","artifact_provides":{"rootfs-image.checksum":"d","rootfs-image.version":"new"},"clears_artifact_provides":["artifact_group","rootfs_image_checksum","rootfs-image.*"]}"#;
+    let type_info = concat!(
+        r#"{"type":"","artifact_provides":{"rootfs-image.checksum":"d","#,
+        r#""rootfs-image.version":"new"},"clears_artifact_provides":["#,
+        r#""artifact_group","rootfs_image_checksum","rootfs-image.*"]}"#
+    );
     let after =
         "artifact_name=new\nother=kept\nrootfs-image.checksum=d\nrootfs-image.version=new\n";
     assert_eq!(applied(before, "", type_info).unwrap(), after);
@@ -141,7 +147,10 @@ fn an_artifact_that_clears_nothing_keeps_everything_but_its_name() {
 
 #[test]
 fn name_and_group_of_header_info_win_over_those_of_type_info() {
-    let type_info = r#"{"artifact_provides":{"artifact_name":"x","artifact_group":"y"},"clears_artifact_provides":["*"]}"#;
+    let type_info = concat!(
+        r#"{"artifact_provides":{"artifact_name":"x","artifact_group":"y"},"#,
+        r#""clears_artifact_provides":["*"]}"#
+    );
     let group = r#","artifact_group":"h""#;
     assert_eq!(applied("", group, type_info).unwrap(), "artifact_group=h\nartifact_name=new\n");
     assert_eq!(applied("", "", type_info).unwrap(), "artifact_group=y\nartifact_name=new\n");

@@ -55,13 +55,17 @@ pub enum Check {
     Head,
 }
 
-/// The buffers a slot needs while it is written.
+/// What writing a slot works with.
 #[derive(Debug)]
-pub struct Room<'m> {
-    /// What the slot holds.
+pub struct Work<'m> {
+    /// Room for what the slot holds.
     pub held: &'m mut Block,
-    /// The payload's first bytes until the end.
+    /// Room for the payload's first bytes until the end.
     pub head: &'m mut Aligned<HEAD_BYTES>,
+    /// What to do with blocks that the slot holds already.
+    pub unchanged: Unchanged,
+    /// How the written slot is made sure of.
+    pub check: Check,
 }
 
 /// A slot that cannot be started and takes payload.
@@ -78,6 +82,7 @@ pub struct OpenSlot<'m, D> {
     slot: InactiveSlot,
     writer: BlockWriter<'m, D>,
     head: &'m mut Aligned<HEAD_BYTES>,
+    check: Check,
     payload_bytes: u64,
 }
 
@@ -87,6 +92,7 @@ pub struct RoomySlot<'m, D> {
     slot: InactiveSlot,
     writer: BlockWriter<'m, D>,
     head: &'m mut Aligned<HEAD_BYTES>,
+    check: Check,
     payload_bytes: u64,
 }
 
@@ -99,16 +105,15 @@ impl InactiveSlot {
         self,
         device: D,
         payload_bytes: u64,
-        unchanged: Unchanged,
-        room: Room<'_>,
+        work: Work<'_>,
     ) -> Result<RoomySlot<'_, D>, Error> {
-        let Room { held, head } = room;
+        let Work { held, head, unchanged, check } = work;
         let writer = BlockWriter::new(device, held, unchanged);
         let slot = writer.size_bytes();
         match writer.padded(payload_bytes) {
             0 => Err(Error::Empty),
             padded if padded > slot => Err(Error::TooLarge { payload: payload_bytes, slot }),
-            _ => Ok(RoomySlot { slot: self, writer, head, payload_bytes }),
+            _ => Ok(RoomySlot { slot: self, writer, head, check, payload_bytes }),
         }
     }
 }
@@ -127,8 +132,8 @@ impl<'m, D: BlockDevice> RoomySlot<'m, D> {
     pub fn open(mut self) -> Result<OpenSlot<'m, D>, Fault> {
         self.writer.clear(self.head, self.payload_bytes)?;
         self.writer.flush()?;
-        let Self { slot, writer, head, payload_bytes } = self;
-        Ok(OpenSlot { slot, writer, head, payload_bytes })
+        let Self { slot, writer, head, check, payload_bytes } = self;
+        Ok(OpenSlot { slot, writer, head, check, payload_bytes })
     }
 }
 
@@ -163,14 +168,13 @@ impl<D: BlockDevice> OpenSlot<'_, D> {
         mut self,
         found: Digest,
         expected: Digest,
-        check: Check,
         progress: &mut impl Progress,
     ) -> Result<WrittenSlot, Error> {
         if found != expected {
             return Err(Error::Digest { expected, found });
         }
         self.writer.flush()?;
-        if check == Check::Everything {
+        if self.check == Check::Everything {
             self.read_back(expected, progress)?;
         }
         self.write_head()?;

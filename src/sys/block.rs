@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use twinslot::device::{BlockDevice, Cause};
@@ -42,7 +42,6 @@ pub(crate) enum OpenError {
 struct Medium {
     file: File,
     path: PathBuf,
-    number: DeviceNumber,
     size_bytes: u64,
     block_bytes: usize,
 }
@@ -70,14 +69,6 @@ impl SlotDevice {
         }
         Ok(Self(medium))
     }
-
-    pub(crate) fn number(&self) -> DeviceNumber {
-        self.0.number
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0.path
-    }
 }
 
 impl SlotReader {
@@ -91,20 +82,8 @@ impl SlotReader {
         Medium::open(path, &options).map(Self)
     }
 
-    pub(crate) fn number(&self) -> DeviceNumber {
-        self.0.number
-    }
-
     pub(crate) fn size_bytes(&self) -> u64 {
         self.0.size_bytes
-    }
-
-    /// As [`BlockDevice::read`].
-    ///
-    /// # Errors
-    /// The medium's, a misaligned transfer, and one beyond the end.
-    pub(crate) fn read(&self, at_byte: u64, into: &mut [u8]) -> Result<(), Cause> {
-        self.0.read(at_byte, into)
     }
 }
 
@@ -143,7 +122,6 @@ impl Medium {
         Ok(Self {
             size_bytes: size_bytes(&file).map_err(|errno| failed("measure", path, errno))?,
             block_bytes: block_bytes(&file, path)?,
-            number: DeviceNumber::from_raw(found.rdev()),
             path: path.to_owned(),
             file,
         })
@@ -285,7 +263,6 @@ mod tests {
         let medium = Medium {
             file: File::open("/dev/null").unwrap(),
             path: PathBuf::from("/dev/null"),
-            number: DeviceNumber { major: 1, minor: 3 },
             size_bytes: 8192 + 512,
             block_bytes: 512,
         };

@@ -84,11 +84,6 @@ impl EnvFiles {
         }
     }
 
-    /// The device that holds the first copy: the disk U-Boot keeps its state on.
-    pub(crate) fn device(&self) -> Option<DeviceNumber> {
-        DeviceNumber::of_block_node(&self.first.store.path)
-    }
-
     fn copy(&self, copy: Which) -> Result<&EnvCopy, Cause> {
         const SINGLE: Cause = Cause { code: libc::ENXIO, text: "there is no second copy" };
         match copy {

@@ -41,7 +41,7 @@ pub fn framed(header: Vec<u8>, bytes: &[u8]) -> Vec<u8> {
 pub fn pax(records: &[(&str, &str)]) -> Vec<u8> {
     let record = |(key, value): &(&str, &str)| {
         let rest = key.len() + value.len() + 3;
-        let length = (1..4).map(|digits| rest + digits).find(|n| n.to_string().len() + rest == *n);
+        let length = (1..9).map(|digits| rest + digits).find(|n| n.to_string().len() + rest == *n);
         format!("{} {key}={value}\n", length.unwrap())
     };
     raw_pax(records.iter().map(record).collect::<String>().as_bytes())

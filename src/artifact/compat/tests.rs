@@ -4,7 +4,10 @@ use super::*;
 use crate::artifact::Texts;
 use crate::artifact::forge::{self, Recipe};
 
-const INFO: &str = r#"{"payloads":[{"type":"rootfs-image"}],"artifact_provides":{"artifact_name":"n"},"artifact_depends":{"device_type":["rockpro64","qemu-virt"]MORE}}"#;
+const INFO: &str = concat!(
+    r#"{"payloads":[{"type":"rootfs-image"}],"artifact_provides":{"artifact_name":"n"},"#,
+    r#""artifact_depends":{"device_type":["rockpro64","qemu-virt"]MORE}}"#
+);
 
 /// Checks an artifact with further depends in `header-info` and in `type-info`.
 fn checked(more: &str, type_depends: &str, device_type: &str, lines: &str) -> Result<(), String> {

@@ -5,7 +5,10 @@ use std::vec::Vec;
 use super::*;
 use crate::artifact::forge::{Recipe, archive, header, member, source};
 
-const INFO: &str = r#"{"payloads":[{"type":"rootfs-image"}],"artifact_provides":{"artifact_name":"n"},"artifact_depends":{"device_type":["d"]}}"#;
+const INFO: &str = concat!(
+    r#"{"payloads":[{"type":"rootfs-image"}],"artifact_provides":{"artifact_name":"n"},"#,
+    r#""artifact_depends":{"device_type":["d"]}}"#
+);
 
 /// A recipe with one `header-info` changed in it.
 fn info(from: &str, to: &str) -> Recipe {
@@ -164,7 +167,8 @@ fn words_have_256_bytes_at_most_however_they_are_escaped() {
     assert!(header(&named("n".repeat(255)), &mut Texts::new()).is_ok());
     assert!(header(&named("n".repeat(256)), &mut Texts::new()).is_ok());
     assert!(header(&named("\\u006e".repeat(256)), &mut Texts::new()).is_ok());
-    let expected = "artifact_name in header-info is not a text of at most 256 bytes without control characters";
+    let expected = "artifact_name in header-info is not a text of at most 256 bytes \
+        without control characters";
     assert_eq!(refused(&named("n".repeat(257))), expected);
     assert_eq!(refused(&named("\u{e9}".repeat(129))), expected);
     assert_eq!(refused(&named("\\n".into())), expected);
