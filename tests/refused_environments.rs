@@ -69,7 +69,7 @@ fn an_environment_whose_medium_fails_is_unreadable() {
     let slot = board.slot_bytes(Slot::B);
     let outcome = board.twinslot(&["install", "--progress", "json", &path]);
     outcome.expect(74);
-    assert_eq!(outcome.error_code(), "environment-bad", "{outcome}");
+    assert_eq!(outcome.error_code(), "environment-unreadable", "{outcome}");
     assert!(board.slot_bytes(Slot::B) == slot, "the other slot was written");
 }
 
@@ -111,7 +111,7 @@ fn an_environment_that_names_another_slot_than_runs_is_a_disagreement() {
     let board = board();
     for part in ["3", "7"] {
         board.environment.set(&[("mender_boot_part", part), ("mender_boot_part_hex", part)]);
-        let message = refuse_early(&board, &[], (1, "environment-disagrees"));
+        let message = refuse_early(&board, &[], (74, "environment-disagrees"));
         assert!(part == "3" || message.contains(part), "{message}");
     }
 }
@@ -120,7 +120,7 @@ fn an_environment_that_names_another_slot_than_runs_is_a_disagreement() {
 fn a_boot_loader_that_never_saved_its_canary_is_not_trusted() {
     let mut plan = Plan::default();
     plan.variables.remove("mender_saveenv_canary");
-    refuse_early(&Board::new(plan), &[], (1, "environment-canary"));
+    refuse_early(&Board::new(plan), &[], (74, "environment-canary"));
 }
 
 #[test]
