@@ -1,3 +1,5 @@
+//! What `artifact` must do, and what it must refuse.
+
 use std::boxed::Box;
 use std::string::{String, ToString};
 use std::sync::OnceLock;

@@ -1,3 +1,5 @@
+//! What `artifact::compat` must do, and what it must refuse.
+
 use std::string::{String, ToString};
 
 use super::*;

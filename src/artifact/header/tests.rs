@@ -1,3 +1,5 @@
+//! What `artifact::header` must do, and what it must refuse.
+
 use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;

@@ -1,3 +1,5 @@
+//! What `artifact::key` must do, and what it must refuse.
+
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod enrol;

@@ -1,3 +1,5 @@
+//! What `artifact::trust` must do, and what it must refuse.
+
 use std::format;
 use std::string::ToString;
 use std::vec::Vec;

@@ -1,3 +1,5 @@
+//! What `sys::env` must do, and what it must refuse.
+
 use super::*;
 
 /// What the buffers of the program look like.

@@ -1,0 +1,59 @@
+//! Figures of several runs, as a table and as ratios. Never a figure of another machine or time.
+
+use std::fmt;
+use std::time::Duration;
+
+/// One thing that was measured in every round.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Series(Vec<f64>);
+
+impl Series {
+    pub(crate) fn add(&mut self, value: f64) {
+        self.0.push(value);
+        self.0.sort_by(f64::total_cmp);
+    }
+
+    pub(crate) fn add_time(&mut self, time: Duration) {
+        self.add(time.as_secs_f64());
+    }
+
+    pub(crate) fn median(&self) -> f64 {
+        self.0[self.0.len() / 2]
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn max(&self) -> f64 {
+        self.0[self.0.len() - 1]
+    }
+}
+
+/// The least, the median and the most.
+impl fmt::Display for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:8.2} {:8.2} {:8.2}", self.0[0], self.median(), self.max())
+    }
+}
+
+/// What must hold, and whether it did.
+pub(crate) struct Limit {
+    pub(crate) what: String,
+    pub(crate) found: f64,
+    pub(crate) at_most: f64,
+}
+
+impl Limit {
+    pub(crate) fn holds(&self) -> bool {
+        self.found <= self.at_most
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = if self.holds() { "holds" } else { "FAILED" };
+        let Self { what, found, at_most } = self;
+        write!(f, "{what:<58} {found:8.2} of {at_most:6.2}  {word}")
+    }
+}
