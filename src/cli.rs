@@ -76,6 +76,7 @@ fn dispatch(command: Command, common: &Common) -> Result<Report, Failure> {
         Command::Install { source, after } => install::run(&source, after, common),
         Command::Commit => trial::commit(common),
         Command::Rollback { after } => trial::rollback(after, common),
+        Command::Settle { after } => trial::settle(after, common),
         Command::Status => status::run(common),
         Command::Why { scope } => why::run(scope, common),
         Command::Inspect { source } => inspect::run(&source, common),

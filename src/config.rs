@@ -16,15 +16,13 @@ const OWN: &str = "/etc/twinslot/twinslot.conf";
 const FILE_BYTES: u64 = 256 << 10;
 
 /// Keys that mean something to a Mender client and nothing here, or not yet.
-const MENDERS: [&str; 30] = [
+const MENDERS: [&str; 28] = [
     "ClientProtocol",
     "Connectivity",
     "DBus",
     "DaemonLogLevel",
     "DeploymentLogLevel",
     "DeviceTier",
-    "HealthChecks",
-    "HealthTimeoutSeconds",
     "HttpsClient",
     "InventoryPollIntervalSeconds",
     "ModuleTimeoutSeconds",
@@ -69,6 +67,12 @@ pub(crate) struct Config {
     pub(crate) fw_env_config: PathBuf,
     /// `StateDir`
     pub(crate) state_dir: PathBuf,
+    /// `HealthChecks`
+    pub(crate) health_checks: PathBuf,
+    /// `HealthTimeoutSeconds`, for all checks together
+    pub(crate) health_timeout_s: u64,
+    /// `Watchdog`
+    pub(crate) watchdog: PathBuf,
     /// `ReadBack`
     pub(crate) read_back: bool,
     /// `SkipUnchanged`
@@ -87,6 +91,9 @@ impl Default for Config {
             device_type_file: "/var/lib/mender/device_type".into(),
             fw_env_config: "/etc/fw_env.config".into(),
             state_dir: "/data/twinslot".into(),
+            health_checks: "/etc/twinslot/health.d".into(),
+            health_timeout_s: 180,
+            watchdog: "/dev/watchdog".into(),
             read_back: true,
             skip_unchanged: true,
             memory_max_bytes: MEMORY_MAX,
@@ -170,6 +177,9 @@ impl Loaded {
                 "devicetypefile" => config.device_type_file = file.text(&key, value)?.into(),
                 "fwenvconfig" => config.fw_env_config = file.text(&key, value)?.into(),
                 "statedir" => config.state_dir = file.text(&key, value)?.into(),
+                "healthchecks" => config.health_checks = file.text(&key, value)?.into(),
+                "healthtimeoutseconds" => config.health_timeout_s = file.number(&key, value)?,
+                "watchdog" => config.watchdog = file.text(&key, value)?.into(),
                 "readback" => config.read_back = file.flag(&key, value)?,
                 "skipunchanged" => config.skip_unchanged = file.flag(&key, value)?,
                 "memorymax" => config.memory_max_bytes = file.number(&key, value)?,

@@ -3,6 +3,7 @@
 mod cli;
 mod config;
 mod decode;
+mod health;
 mod machine;
 mod state;
 mod sys;

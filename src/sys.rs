@@ -18,12 +18,14 @@ pub(crate) mod mounts;
 pub(crate) mod number;
 pub(crate) mod partition;
 pub(crate) mod pool;
+pub(crate) mod process;
 pub(crate) mod reboot;
 pub(crate) mod root;
 pub(crate) mod signal;
 pub(crate) mod store;
 pub(crate) mod table;
 pub(crate) mod terminal;
+pub(crate) mod watchdog;
 
 /// What was being done to which path when the kernel said no.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

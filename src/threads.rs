@@ -36,6 +36,10 @@ impl Relay for Threads {
         let track = Track::new(ring);
         let started = scope(|scope| {
             let started = spawn(scope, || track.digest(digest)) && spawn(scope, || track.put(put));
+            if started {
+                // A thread allocates while it starts.
+                drop(track.wait(|count| count.running == 2));
+            }
             let before = heap::tally().allocations;
             if started {
                 track.fill(fill)
@@ -71,6 +75,8 @@ struct Track<'b, E> {
 
 /// How many blocks each stage is through with, and how the run ends.
 struct Count<E> {
+    /// Threads that have begun.
+    running: usize,
     filled: usize,
     digested: usize,
     put: usize,
@@ -84,6 +90,7 @@ impl<'b, E> Track<'b, E> {
         Self {
             blocks: ring.each_mut().map(|block| Mutex::new((block, 0))),
             count: Mutex::new(Count {
+                running: 0,
                 filled: 0,
                 digested: 0,
                 put: 0,
@@ -114,6 +121,7 @@ impl<'b, E> Track<'b, E> {
     }
 
     fn digest(&self, digest: &mut (dyn FnMut(&[u8]) + Send)) {
+        self.moved(|count| count.running += 1);
         while let Some(at) = self.next(|count| (count.digested, count.filled)) {
             let block = self.block(at);
             digest(&block.0.0[..block.1]);
@@ -123,6 +131,7 @@ impl<'b, E> Track<'b, E> {
     }
 
     fn put(&self, put: &mut (dyn FnMut(&mut Block, usize) -> Result<(), E> + Send)) {
+        self.moved(|count| count.running += 1);
         while let Some(at) = self.next(|count| (count.put, count.digested)) {
             let mut block = self.block(at);
             let len = block.1;

@@ -328,7 +328,7 @@ where
 ///
 /// # Errors
 /// No record can be kept.
-pub fn conclude(last: &Last<'_>, journal: &mut impl Journal) -> Result<(), Error> {
+pub fn conclude(last: &Last<'_>, journal: &mut impl Journal) -> Recorded {
     let mut reason = heapless::String::<{ journal::LINE_BYTES }>::new();
     if let Some(told) = &last.reason {
         // What came out of a line fits one.
@@ -341,7 +341,7 @@ pub fn conclude(last: &Last<'_>, journal: &mut impl Journal) -> Result<(), Error
         Outcome::RolledBack => Event::RolledBack { reason: &reason },
         Outcome::Failed => Event::Failed { code: "interrupted", reason: &reason },
     };
-    journal.append(event).map_err(Error::Journal)
+    journal.append(event)
 }
 
 /// Refuses an environment that a power cut can destroy.

@@ -54,6 +54,7 @@ pub(crate) enum Command {
     Install { source: OsString, after: After },
     Commit,
     Rollback { after: After },
+    Settle { after: After },
     Status,
     Why { scope: Scope },
     Inspect { source: OsString },
@@ -180,6 +181,8 @@ impl Typed {
             },
             "commit" => Command::Commit,
             "rollback" => Command::Rollback { after: self.after.take().unwrap_or_default() },
+            // Unattended: a system that is given up is left at once.
+            "settle" => Command::Settle { after: self.after.take().unwrap_or(After::Reboot) },
             "status" => Command::Status,
             "why" => Command::Why { scope: self.scope.take().unwrap_or_default() },
             "inspect" => Command::Inspect { source: self.source("inspect")? },

@@ -99,7 +99,7 @@ fn ready(
     };
     state.try_room().map_err(unwritable)?;
     let journal = state.journal()?;
-    update::conclude(&session::last(&journal, now), state)?;
+    update::conclude(&session::last(&journal, now), state).map_err(update::Error::Journal)?;
     Ok((slot, booted))
 }
 
