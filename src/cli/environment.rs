@@ -128,15 +128,14 @@ pub(crate) fn check(common: &Common) -> Result<Report, Failure> {
         let _ = writeln!(text, "{which} copy, {place}: {role}");
         copies.push(copy(&found).text("place", place));
     }
-    match current {
-        // U-Boot would start with what is compiled into it.
-        Err(error) => Err(error.into()),
-        Ok(_) if is_sound => Ok(Report::done(text, Object::default().raw("copies", array(copies)))),
-        Ok(_) => {
-            let message = format!("{text}'twinslot env repair' writes the bad copy anew");
-            Err(Failure::new(Exit::Io, "environment-copy-bad", message))
-        }
-    }
+    text.push_str(match current {
+        Ok(_) if is_sound => "U-Boot and this program read the same variables\n",
+        Ok(_) => "'twinslot env repair' writes the bad copy anew from the good one\n",
+        Err(_) => "no copy is good: U-Boot starts with what is compiled into it\n",
+    });
+    let exit = if is_sound { Exit::Done } else { Exit::Io };
+    let report = Report::done(text, Object::default().raw("copies", array(copies)));
+    Ok(Report { exit, ..report })
 }
 
 /// One copy for an app.

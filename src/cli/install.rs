@@ -251,7 +251,7 @@ pub(crate) fn device_type(config: &Config) -> Result<String, Failure> {
     }
     let path = &config.device_type_file;
     let missing = |reason: &dyn Display| {
-        let message = format!("{}: {reason}", path.display());
+        let message = format!("the device type is unknown: {}: {reason}", path.display());
         Failure::new(Exit::Usage, "device-type-unknown", message)
     };
     let text = read_text(path).map_err(|error| missing(&sys::cause(&error)))?;

@@ -162,8 +162,8 @@ impl<D: BlockDevice> OpenSlot<'_, D> {
     /// `found` is the digest of the bytes that were put, `expected` the manifest's.
     ///
     /// # Errors
-    /// [`Error`]; the slot then still cannot be started, but for [`Error::Head`], where the
-    /// medium does what it wants. It is not armed in any case.
+    /// [`Error`]; the slot then still cannot be started, as far as the medium does what it is
+    /// told. It is not armed in any case.
     pub fn finish(
         mut self,
         found: Digest,
@@ -177,7 +177,13 @@ impl<D: BlockDevice> OpenSlot<'_, D> {
         if self.check == Check::Everything {
             self.read_back(expected, progress)?;
         }
-        self.write_head()?;
+        if let Err(error) = self.write_head() {
+            // The head may be on the medium, whole or not, over bytes that are not what was
+            // written: nothing must start there. If this fails too, the slot is not armed still.
+            let _ = self.writer.clear(self.head, self.payload_bytes);
+            let _ = self.writer.flush();
+            return Err(error);
+        }
         Ok(WrittenSlot { slot: self.slot })
     }
 
