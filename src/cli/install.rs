@@ -30,7 +30,7 @@ use crate::state::StateDir;
 use crate::sys::block::{OpenError, SlotDevice};
 use crate::sys::env::EnvFiles;
 use crate::sys::lock::UpdaterLock;
-use crate::sys::number::read_text;
+use crate::sys::number::{DeviceNumber, read_text};
 use crate::sys::{self, heap, holder, signal};
 use crate::threads::Threads;
 
@@ -50,6 +50,10 @@ pub(crate) fn run(source: &OsStr, after: After, common: &Common) -> Result<Repor
     let Buffers { ring, held, head, environment, header } = inspect::buffers()?;
     let mut environment = session::environment(&config.fw_env_config, environment)?;
     let (slot, booted) = ready(&machine, &environment, &mut state, common)?;
+    if DeviceNumber::holding(state.path()) == Some(machine.partition(booted).device) {
+        let message = "the state directory is inside a slot: its records go with the slot";
+        warn(common, message);
+    }
     let provides = state.provides(booted)?;
     let job = Job { config: &config, common, machine: &machine, booted };
     let room = Room { ring, held, head, header };
@@ -92,7 +96,7 @@ fn ready(
     let place = Place::find(machine, environment)?;
     place.warn_without_fallback(common);
     let (now, booted) = (place.now(), place.booted);
-    let slot = match place.state {
+    let slot = match place.state? {
         State::Settled(settled) => settled.inactive(),
         State::Armed(_) => return Err(in_progress("armed: reboot into it, or roll back")),
         State::Trial(_) => return Err(in_progress("on trial: commit it, or roll back")),

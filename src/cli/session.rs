@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use twinslot::boot::BootVars;
+use twinslot::boot::{BootVars, Disagreement};
 use twinslot::environment::{CopyBuffer, Environment};
 use twinslot::journal;
 use twinslot::journal::outcome::{self, Last, Now};
@@ -52,7 +52,9 @@ pub(crate) struct Place {
     pub(crate) booted: Slot,
     pub(crate) vars: BootVars,
     pub(crate) serial: u8,
-    pub(crate) state: State,
+    /// [`Disagreement::OtherNext`] after a rollback until the reboot: nothing may be done then,
+    /// but what happened can be told.
+    pub(crate) state: Result<State, Disagreement>,
 }
 
 impl Place {
@@ -66,14 +68,18 @@ impl Place {
         let vars = environment.boot()?;
         let (_, current) = environment.current()?;
         let (slot, serial) = (booted.slot(), current.serial());
-        Ok(Self { booted: slot, vars, serial, state: booted.state(&vars)? })
+        let state = match booted.state(&vars) {
+            Err(error @ Disagreement::OtherNext { .. }) => Err(error),
+            state => Ok(state?),
+        };
+        Ok(Self { booted: slot, vars, serial, state })
     }
 
     /// The slot whose system was committed last: the running one, unless it is on trial.
     pub(crate) fn committed(&self) -> Slot {
         match self.state {
-            State::Trial(_) => self.booted.other(),
-            State::Settled(_) | State::Armed(_) => self.booted,
+            Ok(State::Trial(_)) | Err(_) => self.booted.other(),
+            Ok(State::Settled(_) | State::Armed(_)) => self.booted,
         }
     }
 
@@ -86,9 +92,22 @@ impl Place {
         }
     }
 
+    /// The slot that the next boot starts.
+    pub(crate) fn next(&self) -> Slot {
+        match self.state {
+            Ok(State::Armed(_)) | Err(_) => self.booted.other(),
+            Ok(State::Settled(_) | State::Trial(_)) => self.booted,
+        }
+    }
+
+    /// `settled`, `armed` or `trial`.
+    pub(crate) fn word(&self) -> &'static str {
+        self.state.as_ref().map_or("settled", State::word)
+    }
+
     /// For [`outcome::last`].
     pub(crate) fn now(&self) -> Now {
-        let in_progress = !matches!(self.state, State::Settled(_));
+        let in_progress = matches!(self.state, Ok(State::Armed(_) | State::Trial(_)));
         Now { booted: self.booted, in_progress, serial: self.serial }
     }
 }

@@ -6,7 +6,7 @@ use twinslot::artifact::key::PublicKey;
 use twinslot::environment::Found;
 use twinslot::journal::outcome::Last;
 use twinslot::provides::{ARTIFACT_NAME, Provides};
-use twinslot::slot::{Slot, State};
+use twinslot::slot::Slot;
 use uboot_env::Which;
 
 use super::args::Common;
@@ -88,8 +88,8 @@ impl Status<'_> {
             let _ = writeln!(text, "{name:<13} {value}");
         };
         line("booted", &format_args!("slot {}", self.place.booted));
-        line("next", &format_args!("slot {}", self.next()));
-        line("state", &self.place.state.word());
+        line("next", &format_args!("slot {}", self.place.next()));
+        line("state", &self.place.word());
         line("artifact", &self.name().unwrap_or("unknown"));
         for slot in [Slot::A, Slot::B] {
             let (device, name) = (&self.machine.partition(slot).path, self.name_in(slot));
@@ -112,8 +112,8 @@ impl Status<'_> {
     fn fields(&self, common: &Common) -> Object {
         Object::default()
             .text("booted", self.place.booted)
-            .text("next", self.next())
-            .text("state", self.place.state.word())
+            .text("next", self.place.next())
+            .text("state", self.place.word())
             .text_or_null("artifact_name", self.name())
             .text_or_null("device_type", install::device_type(self.config).ok())
             .raw("slots", self.slots())
@@ -122,13 +122,6 @@ impl Status<'_> {
             .raw("trust", self.trust(common))
             .raw("last", why::outcome(&self.last()))
             .raw("emmc", self.emmc(common))
-    }
-
-    fn next(&self) -> Slot {
-        match self.place.state {
-            State::Armed(_) => self.place.booted.other(),
-            State::Settled(_) | State::Trial(_) => self.place.booted,
-        }
     }
 
     fn name(&self) -> Option<&str> {

@@ -37,7 +37,7 @@ type Decision = Result<(Report, Recorded), Failure>;
 
 /// Keeps the system on trial.
 pub(crate) fn commit(common: &Common) -> Result<Report, Failure> {
-    decide(common, |place, mut desk| match place.state {
+    decide(common, |place, mut desk| match place.state? {
         State::Settled(_) => Err(nothing()),
         State::Armed(_) => {
             let armed = place.booted.other();
@@ -50,7 +50,7 @@ pub(crate) fn commit(common: &Common) -> Result<Report, Failure> {
 
 /// Gives up the system on trial, or the one that is armed.
 pub(crate) fn rollback(after: After, common: &Common) -> Result<Report, Failure> {
-    decide(common, |place, mut desk| match place.state {
+    decide(common, |place, mut desk| match place.state? {
         State::Settled(_) => Err(nothing()),
         State::Trial(trial) => desk.rollback((trial, place.booted), ASKED, after),
         State::Armed(armed) => desk.disarm((armed, place.booted)),
@@ -62,7 +62,7 @@ pub(crate) fn rollback(after: After, common: &Common) -> Result<Report, Failure>
 pub(crate) fn settle(after: After, common: &Common) -> Result<Report, Failure> {
     decide(common, |place, mut desk| {
         let now = place.now();
-        match place.state {
+        match place.state? {
             State::Trial(trial) => desk.settle((trial, place.booted), after),
             State::Armed(_) => {
                 Ok((Report::done("armed: nothing to settle\n", Object::default()), Ok(())))
