@@ -159,6 +159,17 @@ struct Done {
 impl Attempt<'_, '_> {
     fn run(
         mut self,
+        source: (Input, &Keys),
+        slot: InactiveSlot,
+        room: Room<'_>,
+    ) -> Result<Done, Failure> {
+        let done = self.steps(source, slot, room);
+        self.show.end();
+        done
+    }
+
+    fn steps(
+        &mut self,
         (input, keys): (Input, &Keys),
         slot: InactiveSlot,
         room: Room<'_>,
@@ -185,7 +196,6 @@ impl Attempt<'_, '_> {
                 (None, 0)
             }
         };
-        self.show.end();
         Ok(Done { artifact_name, slot, allocations })
     }
 
