@@ -55,6 +55,14 @@ pub enum Error {
         /// Bytes there are.
         available: usize,
     },
+    /// What was written before, by whomever, cannot be made durable.
+    #[error("cannot flush the {which} copy of the environment: {cause}")]
+    Flush {
+        /// The copy.
+        which: Which,
+        /// Why.
+        cause: Cause,
+    },
     /// The write failed; with two copies the one in use is as it was.
     #[error("cannot write the {which} copy of the environment: {cause}")]
     Write {
@@ -168,12 +176,17 @@ impl<'m, S: EnvStore> Environment<'m, S> {
         Ok(BootVars::read(|name| current.get(name))?)
     }
 
-    /// Begins a change: locks everyone else out and looks at the medium again.
+    /// Begins a change: locks everyone else out, and looks at the medium again. What is seen is
+    /// durable: a write whose flush was cut short by a kill must not be built upon, power could
+    /// still undo it.
     ///
     /// # Errors
-    /// [`Error::Locked`], [`Error::Both`] or [`Error::Only`].
+    /// [`Error::Locked`], [`Error::Flush`], [`Error::Both`] or [`Error::Only`].
     pub fn begin(&mut self) -> Result<Transaction<'_, 'm, S>, Error> {
         let guard = self.store.lock().map_err(Error::Locked)?;
+        for which in self.places() {
+            self.store.flush(which).map_err(|cause| Error::Flush { which, cause })?;
+        }
         self.reload()?;
         Ok(Transaction { environment: self, _guard: guard })
     }
@@ -213,6 +226,15 @@ impl<'m, S: EnvStore> Environment<'m, S> {
     }
 }
 
+/// The copy `which`, and room for an image: the other one.
+fn pair<'c>(copies: &'c mut [&mut [u8]; 2], which: Which) -> (&'c mut [u8], &'c mut [u8]) {
+    let [first, second] = copies;
+    match which {
+        Which::First => (first, second),
+        Which::Second => (second, first),
+    }
+}
+
 const fn position(which: Which) -> usize {
     match which {
         Which::First => 0,
@@ -247,14 +269,15 @@ impl<S: EnvStore> Transaction<'_, '_, S> {
     /// and choose as U-Boot would. Only when it chooses the new copy, whole, is this done.
     ///
     /// # Errors
-    /// [`SetError`]; with two copies the variables in use are then the old ones, unless the
-    /// medium lies.
+    /// [`SetError`]; with two copies the variables in use are then the old ones: a copy that was
+    /// written and cannot be trusted is written back. Only a medium that fails at that too may
+    /// have taken the new ones.
     pub fn save<'c>(self, changes: &[Change<'c>]) -> Result<(), SetError<'c>> {
         let (which, target) = self.environment.target()?;
-        self.environment.write(which, target, |current, image| {
+        let step = Step { which, target, becomes: target };
+        self.environment.write(step, |current, image| {
             current.write_next(changes, image).map_err(SetError::Edit)
-        })?;
-        self.environment.expect_current(target)
+        })
     }
 
     /// Writes the copy that is not in use anew from the one that is, which stays in use.
@@ -263,11 +286,21 @@ impl<S: EnvStore> Transaction<'_, '_, S> {
     /// As [`Transaction::save`].
     pub fn repair(self) -> Result<(), SetError<'static>> {
         let (which, target) = self.environment.target()?;
-        self.environment.write(which, target, |current, image| {
+        self.environment.write(Step { which, target, becomes: which }, |current, image| {
             current.write_repair(image).map_err(|wrong| SetError::Edit(EditError::WrongSize(wrong)))
-        })?;
-        self.environment.expect_current(which)
+        })
     }
+}
+
+/// One write of a copy.
+#[derive(Clone, Copy)]
+struct Step {
+    /// The copy in use.
+    which: Which,
+    /// The copy to write.
+    target: Which,
+    /// The copy in use after it.
+    becomes: Which,
 }
 
 impl<S: EnvStore> Environment<'_, S> {
@@ -282,35 +315,40 @@ impl<S: EnvStore> Environment<'_, S> {
     }
 
     /// Makes an image from the copy in use, writes it over `target` and demands the same bytes
-    /// back from the medium.
+    /// back from the medium, and that U-Boot would then choose the right copy.
     fn write<'c>(
         &mut self,
-        which: Which,
-        target: Which,
+        Step { which, target, becomes }: Step,
         make: impl FnOnce(&Decoded<'_>, &mut [u8]) -> Result<(), SetError<'c>>,
     ) -> Result<(), SetError<'c>> {
-        let [first, second] = &mut self.copies;
-        let (held, image) = match which {
-            Which::First => (first, second),
-            Which::Second => (second, first),
-        };
+        let (held, image) = pair(&mut self.copies, which);
         let current = decode(held, self.layout).map_err(|bad| Error::Only(Bad::Invalid(bad)))?;
         make(&current, image)?;
         let expected = Digest::of(image);
-        self.store
-            .write(target, image)
-            .and_then(|()| self.store.flush(target))
-            .map_err(|cause| Error::Write { which: target, cause })?;
-        self.read();
-        if Digest::of(self.copies[position(target)]) == expected {
-            Ok(())
-        } else {
-            Err(Error::ReadBack { which: target }.into())
+        if let Err(cause) = self.store.write(target, image).and_then(|()| self.store.flush(target))
+        {
+            self.put_back(which, target);
+            return Err(Error::Write { which: target, cause }.into());
         }
+        self.read();
+        let is_read = self.readable[position(target)].is_ok();
+        let is_same = Digest::of(self.copies[position(target)]) == expected;
+        if is_read && is_same && self.choose().is_ok_and(|chosen| chosen.which() == becomes) {
+            return Ok(());
+        }
+        self.put_back(which, target);
+        Err(Error::ReadBack { which: target }.into())
     }
 
-    fn expect_current<'c>(&self, which: Which) -> Result<(), SetError<'c>> {
-        if self.choose()?.which() == which { Ok(()) } else { Err(Error::ReadBack { which }.into()) }
+    /// After a write that failed: makes the copy in use the one that is chosen, whatever became
+    /// of the other. A step that reports a failure must not have happened.
+    fn put_back(&mut self, which: Which, target: Which) {
+        let (held, image) = pair(&mut self.copies, which);
+        let Ok(current) = decode(held, self.layout) else { return };
+        if current.write_repair(image).is_ok() {
+            // The failure is reported already; a second one says nothing more.
+            let _ = self.store.write(target, image).and_then(|()| self.store.flush(target));
+        }
     }
 }
 
@@ -442,11 +480,12 @@ mod tests {
     }
 
     #[test]
-    fn a_flush_that_fails_is_a_write_that_failed() {
+    fn what_cannot_be_made_durable_is_not_built_upon() {
         let mut medium = medium(image(1, b"a=1"), image(0, b"a=0"));
         medium.fail_flush = true;
         let refused = save(&mut medium, &[("a", Some("2"))]);
-        assert_eq!(refused, Err(Error::Write { which: Which::Second, cause: GONE }.into()));
+        assert_eq!(refused, Err(Error::Flush { which: Which::First, cause: GONE }.into()));
+        assert!(medium.writes.is_empty());
     }
 
     #[test]

@@ -191,6 +191,14 @@ pub struct Armed {
     pub(crate) booted: BootedSlot,
 }
 
+impl Armed {
+    /// The slot that will be tried.
+    #[must_use]
+    pub const fn slot(&self) -> Slot {
+        self.booted.slot.other()
+    }
+}
+
 /// Proof that the running slot is on trial.
 ///
 /// ```compile_fail,E0451

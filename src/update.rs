@@ -62,8 +62,10 @@ impl From<stream::block::Fault> for Error {
     }
 }
 
-/// What an installation works with, besides the artifact, the slot and the environment.
-pub struct Means<'t, J, P, L> {
+/// What an installation works with, besides the artifact and the slot.
+pub struct Means<'t, 'm, S, J, P, L> {
+    /// Says that nothing is armed, until the end.
+    pub environment: &'t mut Environment<'m, S>,
     /// Keeps the records.
     pub journal: &'t mut J,
     /// What the running system provides; becomes what the new one will.
@@ -88,22 +90,44 @@ pub struct Target<'m, D> {
     pub work: Work<'m>,
 }
 
-/// Writes an accepted artifact's payload into the slot that is not running and proves that the
-/// medium holds it.
+/// Writes an accepted artifact's payload into the slot that is not running, proves that the
+/// medium holds it, and makes the boot loader try it at the next boot.
 ///
 /// # Errors
-/// [`Error`]. Before the first write: an artifact or slot that does not fit, a state directory
-/// that takes no record. After it the slot cannot be started, and nothing names it.
-pub fn write<R, C, D, J, P, L>(
+/// [`Error`]. Before the first write: an artifact or slot that does not fit, an environment that
+/// was changed meanwhile, a state directory that takes no record. After it the slot cannot be
+/// started, and nothing names it.
+pub fn install<R, C, D, S, J, P, L>(
+    image: Image<'_, R>,
+    decoders: &mut C,
+    target: Target<'_, D>,
+    means: &mut Means<'_, '_, S, J, P, L>,
+) -> Result<Armed, Error>
+where
+    R: Read<Error = stream::Error>,
+    C: Decoders,
+    D: BlockDevice + Send,
+    S: EnvStore,
+    J: Journal,
+    P: Progress,
+    L: Relay,
+{
+    let written = write(image, decoders, target, means)?;
+    means.progress.phase(Phase::Arm, 0);
+    arm(written, means.environment, means.journal)
+}
+
+fn write<R, C, D, S, J, P, L>(
     mut image: Image<'_, R>,
     decoders: &mut C,
     target: Target<'_, D>,
-    means: &mut Means<'_, J, P, L>,
+    means: &mut Means<'_, '_, S, J, P, L>,
 ) -> Result<WrittenSlot, Error>
 where
     R: Read<Error = stream::Error>,
     C: Decoders,
     D: BlockDevice + Send,
+    S: EnvStore,
     J: Journal,
     P: Progress,
     L: Relay,
@@ -114,6 +138,8 @@ where
     let (size_bytes, digest) = (payload.size_bytes(), payload.digest());
     let roomy = slot.fit(device, size_bytes, work)?;
     means.provides.apply(&header)?;
+    // The artifact may have kept us waiting: the proof must still hold when the slot is opened.
+    drop(expect(means.environment, roomy.booted(), Stand::Settled)?);
     begin(means.journal, roomy.slot(), &header)?;
     means.progress.phase(Phase::Write, size_bytes);
     let mut open = roomy.open()?;
@@ -143,11 +169,11 @@ fn name(header: &Header<'_>) -> heapless::String<WORD_MAX_BYTES> {
 }
 
 /// All of the payload into the slot; returns the digest of what went there.
-fn fill<R, D, J, P, L>(
+fn fill<R, D, S, J, P, L>(
     open: &mut OpenSlot<'_, D>,
     mut payload: Payload<R>,
     ring: &mut [Block; RING_BLOCKS],
-    means: &mut Means<'_, J, P, L>,
+    means: &mut Means<'_, '_, S, J, P, L>,
 ) -> Result<(Digest, artifact::Drained), Error>
 where
     R: Read<Error = stream::Error>,

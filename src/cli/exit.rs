@@ -147,7 +147,7 @@ impl From<environment::Error> for Failure {
             E::Only(_) | E::Both { .. } => (Exit::Io, "environment-bad"),
             E::Locked(_) => (Exit::Io, "environment-locked"),
             E::NoRoom { .. } => (Exit::Io, "environment-full"),
-            E::Write { .. } => (Exit::Io, "environment-io"),
+            E::Flush { .. } | E::Write { .. } => (Exit::Io, "environment-io"),
             E::ReadBack { .. } => (Exit::Io, "environment-read-back"),
         };
         Self::new(exit, code, error)

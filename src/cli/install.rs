@@ -49,7 +49,7 @@ pub(crate) fn run(source: &OsStr, after: After, common: &Common) -> Result<Repor
     let _lock = lock(&state)?;
     let Buffers { ring, held, head, environment, header } = inspect::buffers()?;
     let mut environment = session::environment(&config.fw_env_config, environment)?;
-    let (slot, booted) = ready(&machine, &environment, &mut state, common)?;
+    let (slot, booted) = ready(&machine, &mut environment, &mut state, common)?;
     if DeviceNumber::holding(state.path()) == Some(machine.partition(booted).device) {
         let message = "the state directory is inside a slot: its records go with the slot";
         warn(common, message);
@@ -88,11 +88,13 @@ fn unwritable(failure: sys::Failure) -> Failure {
 /// Makes sure that no update is in progress and that this one's records will find room.
 fn ready(
     machine: &Machine,
-    environment: &Environment<'_, EnvFiles>,
+    environment: &mut Environment<'_, EnvFiles>,
     state: &mut StateDir,
     common: &Common,
 ) -> Result<(InactiveSlot, Slot), Failure> {
     update::two_copies(environment)?;
+    // What is told from the environment below goes on record: it must be durable first.
+    drop(environment.begin()?);
     let place = Place::find(machine, environment)?;
     place.warn_without_fallback(common);
     let (now, booted) = (place.now(), place.booted);
@@ -206,17 +208,15 @@ impl Attempt<'_, '_> {
     ) -> Result<(Option<Slot>, u64), Failure> {
         let mut threads = Threads::default();
         let mut means = Means {
+            environment: self.environment,
             journal: self.state,
             provides: &mut self.provides,
             progress: &mut self.show,
             relay: &mut threads,
             stop: &signal::requested,
         };
-        let written = update::write(image, &mut self.decoders, target, &mut means)?;
-        self.show.phase(Phase::Arm, 0);
-        let slot = written.slot();
-        update::arm(written, self.environment, self.state)?;
-        Ok((Some(slot), threads.allocations()))
+        let armed = update::install(image, &mut self.decoders, target, &mut means)?;
+        Ok((Some(armed.slot()), threads.allocations()))
     }
 
     fn warn_of_scripts(&self, scripts: usize) {

@@ -151,6 +151,8 @@ fn decide(
     let _lock = lock(&state, common)?;
     let buffers = inspect::buffers()?;
     let mut environment = session::environment(&config.fw_env_config, &mut buffers.environment)?;
+    // A settled board has told on record how its last attempt ended: from what is durable.
+    drop(environment.begin()?);
     let place = Place::find(&machine, &environment)?;
     let desk = Desk { config: &config, common, environment: &mut environment, state: &mut state };
     let (report, recorded) = step(place, desk)?;

@@ -125,6 +125,12 @@ impl<'m, D: BlockDevice> RoomySlot<'m, D> {
         self.slot.slot()
     }
 
+    /// The slot that runs meanwhile.
+    #[must_use]
+    pub const fn booted(&self) -> &BootedSlot {
+        self.slot.booted()
+    }
+
     /// Makes the slot unstartable: zeroes the head and waits until that is durable.
     ///
     /// # Errors
@@ -237,12 +243,6 @@ impl WrittenSlot {
     #[must_use]
     pub const fn slot(&self) -> Slot {
         self.slot.slot()
-    }
-
-    /// The slot that runs meanwhile.
-    #[must_use]
-    pub const fn booted(&self) -> &BootedSlot {
-        self.slot.booted()
     }
 
     /// Spends the proof.

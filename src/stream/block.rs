@@ -97,11 +97,13 @@ impl<'m, D: BlockDevice> BlockWriter<'m, D> {
         if rest.is_empty() {
             return Ok(());
         }
-        let last = rest.end - self.device.block_bytes()..rest.end;
-        let at_byte = base.saturating_add(offset(last.start));
-        let held = &mut self.held.0[last.clone()];
+        let block_bytes = self.device.block_bytes();
+        let at_byte = base.saturating_add(offset(rest.end - block_bytes));
+        // To the buffer's start: transfers need an aligned address.
+        let held = &mut self.held.0[..block_bytes];
         self.device.read(at_byte, held).map_err(Fault::at("read", at_byte))?;
-        block.0[rest.clone()].copy_from_slice(&self.held.0[rest]);
+        let kept = rest.len();
+        block.0[rest].copy_from_slice(&held[block_bytes - kept..]);
         Ok(())
     }
 
