@@ -108,7 +108,7 @@ impl Place {
     /// For [`outcome::last`].
     pub(crate) fn now(&self) -> Now {
         let in_progress = matches!(self.state, Ok(State::Armed(_) | State::Trial(_)));
-        Now { booted: self.booted, in_progress, serial: self.serial }
+        Now { next: self.next(), in_progress, serial: self.serial }
     }
 }
 

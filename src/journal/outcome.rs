@@ -82,8 +82,8 @@ pub struct Last<'j> {
 /// Where the board is now.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
-    /// The slot that runs.
-    pub booted: Slot,
+    /// The slot that the environment names.
+    pub next: Slot,
     /// Whether an update is being written, armed or on trial.
     pub in_progress: bool,
     /// The serial of the environment in use.
@@ -96,7 +96,7 @@ enum Attempt<'j> {
     Over(Outcome, Option<Reason<'j>>),
     Writing(Slot),
     Armed { slot: Slot, serial: u8 },
-    Reverting { serial: u8, reason: Text<'j> },
+    Reverting { armed: Option<Slot>, serial: u8, reason: Text<'j> },
 }
 
 /// How the last attempt ended, `now` being where the board is. One that is still in progress has
@@ -110,7 +110,7 @@ pub fn last<'j>(records: impl Iterator<Item = Record<'j>>, now: Now) -> Last<'j>
         {
             artifact = Some(name);
         }
-        attempt = follow(record.event);
+        attempt = follow(attempt, record.event);
         if let Attempt::Over(outcome, reason) = attempt {
             ended = Last { outcome, artifact: artifact.take(), reason, recorded: true };
         }
@@ -121,11 +121,19 @@ pub fn last<'j>(records: impl Iterator<Item = Record<'j>>, now: Now) -> Last<'j>
     }
 }
 
-fn follow<'j>(event: Event<Text<'j>>) -> Attempt<'j> {
+fn follow<'j>(attempt: Attempt<'j>, event: Event<Text<'j>>) -> Attempt<'j> {
     match event {
         Event::Started { slot, .. } => Attempt::Writing(slot),
         Event::Armed { slot, serial } => Attempt::Armed { slot, serial },
-        Event::Reverting { serial, reason } => Attempt::Reverting { serial, reason },
+        Event::Reverting { serial, reason } => {
+            let armed = match attempt {
+                Attempt::Armed { slot, .. } => Some(slot),
+                // Tried again: the one before did not happen.
+                Attempt::Reverting { armed, .. } => armed,
+                _ => None,
+            };
+            Attempt::Reverting { armed, serial, reason }
+        }
         Event::Failed { reason, .. } => Attempt::Over(Outcome::Failed, Some(Reason::Said(reason))),
         Event::RolledBack { reason } => {
             Attempt::Over(Outcome::RolledBack, Some(Reason::Said(reason)))
@@ -134,23 +142,31 @@ fn follow<'j>(event: Event<Text<'j>>) -> Attempt<'j> {
     }
 }
 
-/// How an attempt without a last record ended.
+/// How an attempt without a last record ended, unless it goes on.
 fn end(attempt: Attempt<'_>, now: Now) -> Option<(Outcome, Option<Reason<'_>>)> {
+    let fell_back = |slot| Some((Outcome::RolledBack, Some(Reason::FellBack(slot))));
     match attempt {
         Attempt::Over(..) => None,
-        Attempt::Reverting { serial, reason } if serial != now.serial => {
-            Some((Outcome::RolledBack, Some(Reason::Said(reason))))
-        }
         _ if now.in_progress => None,
-        Attempt::Reverting { reason, .. } => {
-            Some((Outcome::RolledBack, Some(Reason::Said(reason))))
-        }
         Attempt::Writing(slot) => Some((Outcome::Failed, Some(Reason::Interrupted(slot)))),
-        Attempt::Armed { slot, .. } if slot == now.booted => Some((Outcome::Committed, None)),
+        Attempt::Armed { slot, .. } if slot == now.next => Some((Outcome::Committed, None)),
         Attempt::Armed { slot, serial } if serial == now.serial => {
             Some((Outcome::Failed, Some(Reason::NeverArmed(slot))))
         }
-        Attempt::Armed { slot, .. } => Some((Outcome::RolledBack, Some(Reason::FellBack(slot)))),
+        Attempt::Armed { slot, .. } => fell_back(slot),
+        // Announced, but power failed before: what was armed went its way.
+        Attempt::Reverting { armed: Some(slot), .. } if slot == now.next => {
+            Some((Outcome::Committed, None))
+        }
+        // A way back is one save; a boot loader that goes back counts the boot in one before.
+        Attempt::Reverting { armed: Some(slot), serial, .. }
+            if serial.wrapping_add(1) != now.serial =>
+        {
+            fell_back(slot)
+        }
+        Attempt::Reverting { reason, .. } => {
+            Some((Outcome::RolledBack, Some(Reason::Said(reason))))
+        }
     }
 }
 
@@ -163,7 +179,7 @@ mod tests {
 
     const STARTED: Event<&str> = Event::Started { slot: Slot::B, artifact: "new" };
     const ARMED: Event<&str> = Event::Armed { slot: Slot::B, serial: 7 };
-    const SETTLED: Now = Now { booted: Slot::A, in_progress: false, serial: 7 };
+    const SETTLED: Now = Now { next: Slot::A, in_progress: false, serial: 7 };
 
     fn told(events: &[Event<&str>], now: Now) -> (Outcome, Option<String>, Option<String>, bool) {
         let journal: String = events.iter().map(|event| line(1, *event).to_string()).collect();
@@ -220,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_commit_that_was_not_recorded_is_told_from_the_slot_that_runs() {
-        let now = Now { booted: Slot::B, in_progress: false, serial: 9 };
+        let now = Now { next: Slot::B, in_progress: false, serial: 9 };
         assert_eq!(told(&[STARTED, ARMED], now).0, Outcome::Committed);
     }
 
@@ -228,7 +244,7 @@ mod tests {
     fn while_a_slot_is_armed_or_on_trial_the_attempt_before_is_told() {
         let earlier = [STARTED, ARMED, Event::RolledBack { reason: "asked" }, STARTED, ARMED];
         for booted in [Slot::A, Slot::B] {
-            let now = Now { booted, in_progress: true, serial: 8 };
+            let now = Now { next: booted, in_progress: true, serial: 8 };
             let (outcome, _, reason, recorded) = told(&earlier, now);
             assert_eq!((outcome, recorded), (Outcome::RolledBack, true));
             assert_eq!(reason.as_deref(), Some("asked"));
@@ -238,11 +254,22 @@ mod tests {
     #[test]
     fn a_rollback_whose_end_was_not_recorded_keeps_its_reason() {
         let reverting = Event::Reverting { serial: 8, reason: "check 10-web failed" };
-        let now = Now { booted: Slot::B, in_progress: false, serial: 9 };
-        let (outcome, _, reason, _) = told(&[STARTED, ARMED, reverting], now);
+        let events = [STARTED, ARMED, reverting];
+        let told = |now| told(&events, now);
+        let (outcome, _, reason, _) = told(Now { serial: 9, ..SETTLED });
         assert_eq!(outcome, Outcome::RolledBack);
         assert_eq!(reason.as_deref(), Some("check 10-web failed"));
-        let still_on_trial = Now { booted: Slot::B, in_progress: true, serial: 8 };
-        assert_eq!(told(&[STARTED, ARMED, reverting], still_on_trial).0, Outcome::None);
+        let still_on_trial = Now { next: Slot::B, in_progress: true, serial: 8 };
+        assert_eq!(told(still_on_trial).0, Outcome::None);
+    }
+
+    #[test]
+    fn a_rollback_that_power_cut_off_is_told_by_what_happened_then() {
+        let events = [STARTED, ARMED, Event::Reverting { serial: 8, reason: "asked" }];
+        let (outcome, _, reason, _) = told(&events, Now { serial: 10, ..SETTLED });
+        assert_eq!(outcome, Outcome::RolledBack);
+        assert!(reason.is_some_and(|reason| reason.contains("went back by itself")));
+        let kept = Now { next: Slot::B, in_progress: false, serial: 9 };
+        assert_eq!(told(&events, kept).0, Outcome::Committed);
     }
 }

@@ -1,0 +1,292 @@
+//! Whatever fails while the power stays: an error, nothing armed, the running system and its
+//! environment as they were. Every operation fails once, or for ever; media lie, stick and end.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod sim;
+
+use sim::board::{Board, Truth};
+use sim::judge::Judge;
+use sim::loss;
+use sim::power::{Power, Trouble};
+use sim::random::Random;
+use sim::scene::{Plan, Scene};
+use sim::shell::{Failure, Job, Shell};
+use sim::store::{Place, Store};
+use sim::tape::{Deed, Op};
+use sim::uboot;
+use twinslot::journal::outcome::{self, Now, Outcome};
+use twinslot::journal::records;
+use twinslot::memory::{BLOCK_BYTES, HEAD_BYTES};
+use twinslot::slot::{Slot, medium};
+use twinslot::update;
+use uboot_env::Which;
+
+const TARGET: Place = Place::Slot(Slot::B);
+const PAYLOAD_BYTES: usize = 2 * BLOCK_BYTES + 70_000;
+
+/// The second of three transfers is what the slot holds already.
+fn scene() -> Scene {
+    Scene::new(Plan { payload_bytes: PAYLOAD_BYTES, ..Plan::default() })
+}
+
+/// A deed in trouble, and what was left.
+struct Mishap {
+    power: Power,
+    done: Result<(), Failure>,
+    left: Board,
+}
+
+impl Mishap {
+    fn of(judge: &Judge<'_>, (board, deed): (&Board, Deed), trouble: Trouble) -> Self {
+        let calm = Power::on(board);
+        let booted = judge.boot(&calm, board).unwrap();
+        let board = loss::end(board, &calm.tape(), judge.scene.parts);
+        let power = Power::in_trouble(&board, trouble);
+        let done = Shell { power: &power, booted, job: &judge.job }.run(deed);
+        let truth = Truth { said: None, ..board.truth };
+        let left = Board { stores: power.stores(), cache: Vec::new(), data: power.data(), truth };
+        Self { power, done, left }
+    }
+
+    /// The new system is in its slot, proven, and comes next.
+    fn is_armed(&self, judge: &Judge<'_>) -> bool {
+        let loaded = uboot::load(&self.left.stores[2], &self.left.stores[3]).unwrap();
+        let armed = loaded.slot(judge.scene.parts) == Some(judge.scene.target());
+        assert!(!armed || judge.scene.is_installed(self.left.store(TARGET)));
+        armed
+    }
+
+    /// How the attempt is told.
+    fn told(&self, judge: &Judge<'_>) -> Outcome {
+        let loaded = uboot::load(&self.left.stores[2], &self.left.stores[3]).unwrap();
+        let (booted, in_progress) = (judge.scene.home(), loaded.tries());
+        let now = Now { next: booted, in_progress, serial: loaded.flags };
+        outcome::last(records(&self.left.data.journal), now).outcome
+    }
+}
+
+/// What holds after any trouble while installing.
+#[track_caller]
+fn hold(judge: &Judge<'_>, trouble: Trouble) -> Mishap {
+    let scene = judge.scene;
+    let mishap = Mishap::of(judge, (&scene.board, Deed::Install), trouble);
+    let home = Place::Slot(scene.home());
+    assert!(mishap.left.store(home).same(scene.before(scene.home())), "{trouble:?}");
+    assert!(
+        mishap.left.store(Place::Copy(Which::First)).same(&scene.board.stores[2]),
+        "{trouble:?}"
+    );
+    assert_eq!(mishap.is_armed(judge), mishap.done.is_ok(), "{trouble:?}: {:?}", mishap.done);
+    assert!(!scene.deceives(scene.target(), mishap.left.store(TARGET)), "{trouble:?}");
+    if mishap.done.is_err() {
+        let is_silent = matches!(trouble, Trouble::Full(_)) && mishap.told(judge) == Outcome::None;
+        assert!(is_silent || mishap.told(judge) == Outcome::Failed, "{trouble:?}");
+        recover(judge, &mishap);
+    }
+    mishap
+}
+
+/// When the trouble is over an update succeeds.
+#[track_caller]
+fn recover(judge: &Judge<'_>, mishap: &Mishap) {
+    let truth = Truth { before: mishap.told(judge), ..Truth::new() };
+    judge.converge(&Board { truth, ..mishap.left.clone() }).unwrap();
+}
+
+/// The power fails too, somewhere on the way.
+fn cut(judge: &Judge<'_>, mishap: &Mishap) {
+    let random = &mut Random::new(7);
+    for cut in loss::cuts(&judge.scene.board, &mishap.power.tape(), judge.scene.parts) {
+        let wreck = cut.wreck(cut.loss(random));
+        judge.inspect(&wreck).unwrap();
+        judge.start(&Power::on(&wreck)).unwrap();
+    }
+}
+
+/// What an update does when nothing is wrong.
+fn operations(judge: &Judge<'_>) -> Vec<Op> {
+    let calm = Mishap::of(judge, (&judge.scene.board, Deed::Install), Trouble::None);
+    assert!(calm.done.is_ok() && calm.is_armed(judge));
+    let tape = calm.power.tape();
+    tape.into_iter().filter(|op| !matches!(op, Op::Begin(_) | Op::Said(_))).collect()
+}
+
+#[test]
+fn any_operation_that_fails_once_ends_an_update_and_arms_nothing() {
+    let scene = scene();
+    let judge = Judge::new(&scene);
+    let mut survived = Vec::new();
+    for (at, op) in operations(&judge).iter().enumerate() {
+        let mishap = hold(&judge, Trouble::Fails(at));
+        cut(&judge, &mishap);
+        if mishap.done.is_ok() {
+            survived.push(op.to_string());
+        }
+    }
+    assert_eq!(survived, SURVIVED);
+}
+
+const SURVIVED: [&str; 8] = [
+    // Read again under the lock.
+    "read env first 0+4096",
+    "read env second 0+4096",
+    // The spare copy, which is read again before it is written over.
+    "read env second 0+4096",
+    "read env second 0+4096",
+    // What cannot be compared is written.
+    "read slot b 131072+917504",
+    "read slot b 1048576+1048576",
+    "read slot b 2097152+70144",
+    // The copy that is the spare one by now.
+    "read env first 0+4096",
+];
+
+#[test]
+fn a_data_partition_that_takes_no_more_ends_an_update_before_it_is_armed() {
+    let scene = scene();
+    let judge = Judge::new(&scene);
+    for from in 0..operations(&judge).len() {
+        hold(&judge, Trouble::Full(from));
+    }
+}
+
+/// What was flushed before the device went stays there; nothing is known of the rest.
+#[test]
+fn a_device_that_vanishes_leaves_the_old_system_or_the_new_one_whole() {
+    let scene = scene();
+    let judge = Judge::new(&scene);
+    for from in 0..operations(&judge).len() {
+        let install = (&scene.board, Deed::Install);
+        let mishap = Mishap::of(&judge, install, Trouble::Gone(from));
+        assert!(mishap.done.is_err());
+        let written = mishap.power.tape().iter().rposition(is_env_write).is_some();
+        assert!(!mishap.is_armed(&judge) || written, "gone from {from}");
+        judge.inspect(&mishap.left).unwrap();
+        assert!(mishap.left.store(Place::Copy(Which::First)).same(&scene.board.stores[2]));
+    }
+}
+
+fn is_env_write(op: &Op) -> bool {
+    matches!(op, Op::Write(write) if matches!(write.place, Place::Copy(_)))
+}
+
+/// Sectors of the payload, from the head to its end.
+const SECTORS: [usize; 9] = {
+    let (head, block) = (HEAD_BYTES / 512, BLOCK_BYTES / 512);
+    let last = PAYLOAD_BYTES / 512;
+    [0, 2, head - 1, head, block - 1, block, 2 * block, last - 1, last]
+};
+
+#[test]
+fn a_medium_that_returns_other_bytes_than_were_written_is_found_out() {
+    let scene = scene();
+    let judge = Judge::new(&scene);
+    for sector in SECTORS {
+        let mishap = hold(&judge, Trouble::Lies(TARGET, sector * 512 + 77));
+        let update = mishap.done.unwrap_err();
+        assert!(matches!(
+            update,
+            Failure::Update(update::Error::Slot(
+                medium::Error::ReadBack { .. } | medium::Error::Head(_)
+            ))
+        ));
+    }
+    let behind = SECTORS[8] + 1;
+    assert!(hold(&judge, Trouble::Lies(TARGET, behind * 512)).done.is_ok());
+}
+
+#[test]
+fn a_block_that_takes_no_writes_is_found_out() {
+    let scene = scene();
+    let judge = Judge::new(&scene);
+    for sector in SECTORS {
+        let is_same = (BLOCK_BYTES / 512..2 * BLOCK_BYTES / 512).contains(&sector);
+        let mishap = hold(&judge, Trouble::Stuck(TARGET, sector));
+        assert_eq!(mishap.done.is_ok(), is_same, "{sector}");
+    }
+}
+
+#[test]
+fn an_environment_that_lies_or_sticks_is_found_out() {
+    let scene = scene();
+    let judge = Judge::new(&scene);
+    let copy = Place::Copy(Which::Second);
+    for sector in 0..8 {
+        hold(&judge, Trouble::Stuck(copy, sector));
+    }
+    // The CRC, the serial, and bytes of every sector.
+    for byte in [0, 4, 5, 600, 1200, 1800, 2400, 3000, 3600, 4095] {
+        let liar = Trouble::Lies(copy, byte);
+        let mishap = Mishap::of(&judge, (&scene.board, Deed::Install), liar);
+        assert!(mishap.done.is_err() && !mishap.is_armed(&judge), "{byte}");
+    }
+}
+
+#[test]
+fn an_environment_that_somebody_else_changes_meanwhile_is_left_to_them() {
+    let scene = scene();
+    let judge = Judge::new(&scene);
+    let operations = operations(&judge);
+    let is_record = |op: &Op| matches!(op, Op::Append(line) if line.word == "started");
+    let started = operations.iter().position(is_record).unwrap();
+    let written = operations.iter().position(is_env_write).unwrap();
+    // From the first operation on a slot to the last look at the environment.
+    for at in (started..written).filter(|at| !is_kept(&operations[*at])) {
+        let install = (&scene.board, Deed::Install);
+        let mishap = Mishap::of(&judge, install, Trouble::Meddled(at));
+        let serial = uboot::load(&mishap.left.stores[2], &mishap.left.stores[3]).unwrap().flags;
+        assert!(mishap.done.is_err() && serial == 8, "{at}: {:?}", mishap.done);
+    }
+}
+
+/// Whether it is an operation on the data partition.
+fn is_kept(op: &Op) -> bool {
+    matches!(op, Op::Append(_) | Op::Remember(..) | Op::Forget(_))
+}
+
+#[test]
+fn a_slot_too_small_by_a_block_is_refused_before_the_first_write() {
+    let scene = scene();
+    let needed = u64::try_from(PAYLOAD_BYTES.next_multiple_of(512)).unwrap();
+    for (slot_bytes, fits) in [(512, false), (needed - 512, false), (needed, true)] {
+        let judge = Judge { scene: &scene, job: Job { slot_bytes, ..scene.job() } };
+        let mishap = Mishap::of(&judge, (&scene.board, Deed::Install), Trouble::None);
+        assert_eq!(mishap.done.is_ok(), fits, "{slot_bytes}");
+        let wrote = mishap.power.tape().iter().any(|op| matches!(op, Op::Write(_)));
+        assert_eq!(wrote, fits, "{slot_bytes}");
+    }
+}
+
+/// The board on trial, and the board that is armed.
+fn ahead(judge: &Judge<'_>) -> Board {
+    let install = (&judge.scene.board, Deed::Install);
+    let power = Mishap::of(judge, install, Trouble::None).power;
+    loss::end(&judge.scene.board, &power.tape(), judge.scene.parts)
+}
+
+#[test]
+fn a_commit_or_a_rollback_that_fails_leaves_the_board_on_trial() {
+    let scene = scene();
+    let judge = Judge::new(&scene);
+    let armed = ahead(&judge);
+    for deed in [Deed::Commit, Deed::Rollback] {
+        let calm = Mishap::of(&judge, (&armed, deed), Trouble::None);
+        let next = |stores: &[Store; 4]| {
+            let loaded = uboot::load(&stores[2], &stores[3]).unwrap();
+            (loaded.part(), loaded.tries())
+        };
+        let decided = next(&calm.left.stores);
+        for at in 0..calm.power.count() {
+            let mishap = Mishap::of(&judge, (&armed, deed), Trouble::Fails(at));
+            let found = next(&mishap.left.stores);
+            let on_trial = (Some(scene.parts.number(scene.target())), true);
+            let wanted = if mishap.done.is_ok() { decided } else { on_trial };
+            assert_eq!(found, wanted, "{deed:?}, operation {at}: {:?}", mishap.done);
+            for slot in [scene.home(), scene.target()] {
+                let slot = Place::Slot(slot);
+                assert!(mishap.left.store(slot).same(armed.store(slot)));
+            }
+        }
+    }
+}
