@@ -247,7 +247,10 @@ impl InactiveSlot {
 mod tests {
     use super::*;
 
-    fn state(booted: Slot, boot_part: u32, upgrade_available: bool) -> Result<State, Disagreement> {
+    fn state(
+        booted: Slot,
+        (boot_part, upgrade_available): (u32, bool),
+    ) -> Result<State, Disagreement> {
         let parts = Parts { a: 2, b: 3 };
         let vars = BootVars { boot_part, upgrade_available, bootcount: 0, bootlimit: Some(1) };
         BootedSlot::assertion(booted, parts).state(&vars)
@@ -256,11 +259,11 @@ mod tests {
     #[test]
     fn every_combination_of_booted_slot_named_slot_and_trial_has_one_state() {
         for (booted, own, other) in [(Slot::A, 2, 3), (Slot::B, 3, 2)] {
-            assert!(matches!(state(booted, own, false), Ok(State::Settled(_))));
-            assert!(matches!(state(booted, own, true), Ok(State::Trial(_))));
-            assert!(matches!(state(booted, other, true), Ok(State::Armed(_))));
+            assert!(matches!(state(booted, (own, false)), Ok(State::Settled(_))));
+            assert!(matches!(state(booted, (own, true)), Ok(State::Trial(_))));
+            assert!(matches!(state(booted, (other, true)), Ok(State::Armed(_))));
             assert!(matches!(
-                state(booted, other, false),
+                state(booted, (other, false)),
                 Err(Disagreement::OtherNext { next, .. }) if next == booted.other()
             ));
         }
@@ -269,7 +272,7 @@ mod tests {
     #[test]
     fn a_partition_that_is_no_slot_is_refused_with_all_three_numbers() {
         for trial in [false, true] {
-            let refused = state(Slot::A, 1, trial).map(|state| state.word());
+            let refused = state(Slot::A, (1, trial)).map(|state| state.word());
             assert_eq!(refused, Err(Disagreement::UnknownPart { named: 1, a: 2, b: 3 }));
         }
     }
@@ -285,7 +288,7 @@ mod tests {
     fn the_slot_that_may_be_written_is_never_the_booted_one() {
         for booted in [Slot::A, Slot::B] {
             let number = Parts { a: 2, b: 3 }.number(booted);
-            let Ok(State::Settled(settled)) = state(booted, number, false) else {
+            let Ok(State::Settled(settled)) = state(booted, (number, false)) else {
                 unreachable!("settled, as the first test shows")
             };
             assert_eq!(settled.inactive().slot(), booted.other());

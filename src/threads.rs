@@ -194,14 +194,6 @@ mod tests {
     use super::*;
     use twinslot::memory::{Aligned, BLOCK_BYTES};
 
-    fn with_ring<T: Send>(test: impl FnOnce(&mut [Block; RING_BLOCKS]) -> T + Send) -> T {
-        let run = || test(&mut [const { Aligned([0; BLOCK_BYTES]) }; RING_BLOCKS]);
-        scope(|scope| {
-            let thread = Builder::new().stack_size(16 << 20).spawn_scoped(scope, run);
-            thread.unwrap().join().unwrap()
-        })
-    }
-
     /// Carries `blocks` numbered blocks; the put of `fail_at` fails.
     fn carry(blocks: u8, fail_at: Option<u8>) -> (Result<(), u8>, Vec<u8>, Vec<u8>) {
         let (mut filled, mut digested, mut put) = (0, Vec::new(), Vec::new());
