@@ -31,8 +31,8 @@ const PAYLOADS: [u64; 2] = [8 * MIB, 48 * MIB];
 const PEAK: u64 = 6 * MIB;
 const PEAK_BESIDE_WINDOW: u64 = 8 * MIB;
 
-/// By how much two peaks may differ that are the same: the kernel counts in batches a processor.
-const SAME: u64 = 512 * KIB;
+/// By how much two peaks may differ that are the same: older kernels count in batches.
+const SAME: u64 = 256 * KIB;
 
 /// Of the heap: configuration, journal and environment, whatever the artifact is.
 const OWN: u64 = 64 * KIB;

@@ -227,6 +227,11 @@ const COMMIT: &[&str] = &[
     "flush env second",
     "read env first 0+4096",
     "read env second 0+4096",
+    // Again under the lock that is kept until the end.
+    "flush env first",
+    "flush env second",
+    "read env first 0+4096",
+    "read env second 0+4096",
     "write env second 0+4096",
     "flush env second",
     "read env first 0+4096",

@@ -1,7 +1,6 @@
-//! Figures of several runs, as a table and as ratios. Never a figure of another machine or time.
+//! Figures of several rounds, as a table and as limits. Never a figure of another machine or time.
 
 use std::fmt;
-use std::time::Duration;
 
 /// One thing that was measured in every round.
 #[derive(Clone, Debug, Default)]
@@ -13,27 +12,27 @@ impl Series {
         self.0.sort_by(f64::total_cmp);
     }
 
-    pub(crate) fn add_time(&mut self, time: Duration) {
-        self.add(time.as_secs_f64());
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What the machine can do: other work on it only ever adds.
+    pub(crate) fn least(&self) -> f64 {
+        self.0[0]
     }
 
     pub(crate) fn median(&self) -> f64 {
         self.0[self.0.len() / 2]
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(crate) fn max(&self) -> f64 {
+    pub(crate) fn most(&self) -> f64 {
         self.0[self.0.len() - 1]
     }
 }
 
-/// The least, the median and the most.
 impl fmt::Display for Series {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:8.2} {:8.2} {:8.2}", self.0[0], self.median(), self.max())
+        write!(f, "{:8.2} {:8.2} {:8.2}", self.least(), self.median(), self.most())
     }
 }
 
@@ -54,6 +53,6 @@ impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = if self.holds() { "holds" } else { "FAILED" };
         let Self { what, found, at_most } = self;
-        write!(f, "{what:<58} {found:8.2} of {at_most:6.2}  {word}")
+        write!(f, "{what:<64} {found:6.2} of {at_most:5.2}  {word}")
     }
 }

@@ -10,6 +10,7 @@ mod board;
 mod figures;
 #[path = "../../tests/fixed_memory/peak.rs"]
 mod peak;
+mod quiet;
 mod rounds;
 #[path = "../../src"]
 mod shell {

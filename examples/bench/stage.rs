@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use twinslot::device::Cause;
-use twinslot::memory::{Aligned, BLOCK_BYTES, Block};
+use twinslot::memory::{Aligned, BLOCK_BYTES, Block, RING_BLOCKS};
 use twinslot::stream::Error;
 use twinslot::stream::decode::{Coding, Decoders};
 use twinslot::stream::digest::Hasher;
@@ -16,14 +16,30 @@ use twinslot::stream::digest::Hasher;
 /// Blocks of noise, more than any cache of a processor holds near itself.
 const NOISE_BLOCKS: usize = 16;
 
-/// Decodes the payload archive of an artifact into one block, over and over.
+/// Decodes the payload archive of an artifact into as many blocks as an installation has, one
+/// after the other.
 pub(crate) fn decode(artifact: &Path, coding: Coding) -> Duration {
     let source = payload(artifact);
-    let mut block = block();
+    let mut ring: Vec<Box<Block>> = std::iter::repeat_with(block).take(RING_BLOCKS).collect();
     let start = Instant::now();
     let mut decoder = HeapDecoders { memory_max: 128 << 20 }.open(coding, source).unwrap();
-    while decoder.read(&mut block.0).unwrap() > 0 {}
+    for block in (0..RING_BLOCKS).cycle() {
+        if fill(&mut decoder, &mut ring[block].0) == 0 {
+            break;
+        }
+    }
     start.elapsed()
+}
+
+fn fill(decoder: &mut impl Read<Error = Error>, block: &mut [u8]) -> usize {
+    let mut len = 0;
+    while len < block.len() {
+        match decoder.read(&mut block[len..]).unwrap() {
+            0 => break,
+            more => len += more,
+        }
+    }
+    len
 }
 
 /// Digests as many bytes as the image has.

@@ -1,11 +1,14 @@
-//! Runs a program on a board and watches how much memory it takes at most. Never in its way: it
-//! looks from outside, at what the kernel says of the process.
+//! Runs a program on a board and asks the kernel how much memory it took at most: in the moment
+//! before it is gone, when nothing can be added any more. Never looks at its children.
 
 #![allow(dead_code, unreachable_pub, clippy::missing_panics_doc)]
 
 use crate::board::Board;
 use crate::board::outcome::Outcome;
 use crate::board::tools::program;
+use nix::sys::ptrace::{self, Options};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -19,8 +22,7 @@ pub struct Watched {
     pub wall: Duration,
 }
 
-/// How often the kernel is asked. The peak only grows, so the last answer is the one that counts,
-/// and what is missed is what the last moment added to it.
+/// How often the kernel is asked whether the program has ended.
 const PAUSE: Duration = Duration::from_millis(1);
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -30,7 +32,7 @@ pub fn watch(board: &Board, arguments: &[&str]) -> Watched {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let start = Instant::now();
     let mut child = command.spawn().unwrap();
-    let peak_bytes = peak(&mut child, start);
+    let peak_bytes = peak(&mut child, start + PATIENCE);
     let wall = start.elapsed();
     let output = child.wait_with_output().unwrap();
     Watched { outcome: Outcome::new(arguments.join(" "), &output), peak_bytes, wall }
@@ -46,23 +48,26 @@ fn bare(command: &Command) -> Command {
     bare
 }
 
-fn peak(child: &mut Child, start: Instant) -> u64 {
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak_kib = 0;
-    while child.try_wait().unwrap().is_none() {
-        let text = fs::read_to_string(&status).unwrap_or_default();
-        peak_kib = high_water(&text).unwrap_or(peak_kib).max(peak_kib);
-        if start.elapsed() > PATIENCE {
-            child.kill().unwrap();
+/// Follows the program to its end and stops it there.
+fn peak(child: &mut Child, until: Instant) -> u64 {
+    let pid = Pid::from_raw(child.id().try_into().unwrap());
+    ptrace::seize(pid, Options::PTRACE_O_TRACEEXIT).unwrap();
+    loop {
+        match waitpid(pid, Some(WaitPidFlag::WNOHANG)).unwrap() {
+            WaitStatus::StillAlive if Instant::now() > until => child.kill().unwrap(),
+            WaitStatus::StillAlive => thread::sleep(PAUSE),
+            WaitStatus::Stopped(_, signal) => ptrace::cont(pid, signal).unwrap(),
+            WaitStatus::PtraceEvent(..) => break,
+            ended => panic!("{ended:?} without the stop before it"),
         }
-        thread::sleep(PAUSE);
     }
-    assert!(peak_kib > 0, "the program was gone before it could be looked at");
-    peak_kib << 10
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    ptrace::detach(pid, None).unwrap();
+    high_water(&status) << 10
 }
 
-/// In KiB. A process that has ended and was not waited for has none.
-fn high_water(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix(" kB")?.parse().ok()
+/// In KiB.
+fn high_water(status: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
 }

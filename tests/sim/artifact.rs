@@ -14,13 +14,13 @@ use twinslot::stream::{self, Error};
 pub const NAME: &str = "release-2";
 pub const DEVICE_TYPE: &str = "rockpro64";
 
-/// Who signed: the private key's number.
+/// Who signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signer256 {
     /// Enrolled.
-    Owner = 7,
+    Owner,
     /// Nobody the board knows.
-    Stranger = 8,
+    Stranger,
 }
 
 impl Signer256 {

@@ -131,7 +131,9 @@ impl Cut {
                     let mut fate = |sector| self.fate(loss, (index, sector));
                     board.stores[write.place.index()].apply_in_part(write, &mut fate);
                 }
-                self.finish(&mut board, loss != Loss::All);
+                if loss != Loss::All {
+                    self.finish(&mut board);
+                }
             }
         }
         board.note_armed(self.parts);
@@ -142,7 +144,9 @@ impl Cut {
     pub fn killed(&self, loss: Loss) -> Board {
         let mut board = self.board.clone();
         board.cache.clone_from(&self.pending);
-        self.finish(&mut board, loss != Loss::All);
+        if loss != Loss::All {
+            self.finish(&mut board);
+        }
         board
     }
 
@@ -160,9 +164,9 @@ impl Cut {
         if kept { Fate::Kept } else { Fate::Lost }
     }
 
-    /// The step on the data partition that was under way, done or not.
-    fn finish(&self, board: &mut Board, done: bool) {
-        if let Some(op) = self.flying.as_ref().filter(|_| done) {
+    /// Does the step on the data partition that was under way.
+    fn finish(&self, board: &mut Board) {
+        if let Some(op) = &self.flying {
             board.follow(op);
         }
     }
@@ -198,13 +202,14 @@ impl Cut {
                 let end = random.below(line.text.len());
                 if end + 1 == line.text.len() {
                     // Only its line feed is missing: the record counts.
-                    self.finish(board, true);
+                    self.finish(board);
                     board.data.journal.pop();
                 } else {
                     board.data.append(&line.text[..end]);
                 }
             }
-            _ => self.finish(board, random.coin()),
+            _ if random.coin() => self.finish(board),
+            _ => {}
         }
     }
 }

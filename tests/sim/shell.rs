@@ -154,7 +154,7 @@ impl Shell<'_> {
     fn ready(&self, environment: &mut Environment<'_, Copies>) -> Result<InactiveSlot, Failure> {
         update::two_copies(environment)?;
         // What is told of the attempt before must not be lost with a cache.
-        drop(environment.begin()?);
+        environment.begin().map(|_| ())?;
         let slot = match self.state(environment)? {
             State::Settled(settled) => settled.inactive(),
             State::Armed(_) => return Err(Failure::NotNow("armed")),
@@ -183,6 +183,7 @@ impl Shell<'_> {
     fn decide(&self, deed: Deed) -> Result<(), Failure> {
         let mut buffers = pool::claim();
         let mut environment = self.look(&mut buffers.environment);
+        environment.begin().map(|_| ())?;
         let mut records = self.records();
         let recorded = match (self.state(&environment)?, deed) {
             (State::Trial(trial), Deed::Commit) => {

@@ -34,6 +34,22 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Runs it and shows what it said only if it fails.
+pub(crate) fn quiet(command: &mut Command) -> Result<()> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot start {}", words(command)))?;
+    if !output.status.success() {
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        let lines: Vec<&str> = said.lines().collect();
+        let last = lines[lines.len().saturating_sub(20)..].join("\n");
+        bail!("{} failed: {}\n{last}", words(command), output.status);
+    }
+    Ok(())
+}
+
 /// Runs it and returns what it wrote to stdout, whatever its exit status.
 pub(crate) fn text(command: &mut Command) -> Result<String> {
     let output = command

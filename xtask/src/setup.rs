@@ -2,16 +2,24 @@
 //! Looks before each step, so a second run changes nothing. Packages come from the machine's
 //! own package sources, by apt.
 
+mod archive;
+pub(crate) mod board;
+mod emulator;
+mod source;
 mod uboot;
 
+use crate::board::Board;
 use crate::build::TARGETS;
 use crate::command::{program, run as run_command, text};
+use crate::qemu::Emulator;
 use crate::tools;
+use crate::uboot::{EMULATED, Recipe};
 use anyhow::{Context, Result, bail};
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 /// Debian packages, and what each is for.
 #[rustfmt::skip]
@@ -30,16 +38,63 @@ const PACKAGES: &[(&str, &str)] = &[
     ("zstd", "makes vectors"),
     ("openssl", "keys and signatures beside ours"),
     ("strace", "shows the order of writes"),
+    ("gcc-aarch64-linux-gnu", "compiles U-Boot"),
+    ("make", "builds U-Boot"),
+    ("bison", "the same"),
+    ("flex", "the same"),
+    ("bc", "the same"),
+    ("xxd", "the same"),
+    ("bzip2", "unpacks U-Boot's source"),
 ];
 
 const LIBUBOOTENV: [&str; 2] = ["libubootenv-tool", "libubootenv0.1"];
 
 /// Does what is missing, and says so step by step.
 pub(crate) fn run(_: &[String]) -> Result<()> {
+    let _lock = lock()?;
+    tests()?;
+    once(&tools::board_packages()?, "the board's kernel and programs", board::make)?;
+    emulated_board()
+}
+
+/// Another clone may be at it, too.
+fn lock() -> Result<File> {
+    fs::create_dir_all(tools::cache()?)?;
+    let lock = File::create(tools::cache()?.join("lock"))?;
+    lock.lock()?;
+    Ok(lock)
+}
+
+/// What the tests need, but for the emulated board.
+pub(crate) fn tests() -> Result<()> {
     rust()?;
     packages()?;
+    fs::create_dir_all(tools::cache()?)?;
     once(&tools::libubootenv()?, "libubootenv, unpacked", libubootenv)?;
     once(&tools::uboot()?, "U-Boot's fw_printenv and fw_setenv", uboot::build)
+}
+
+/// What the end-to-end tests run on.
+fn emulated_board() -> Result<()> {
+    match Emulator::of_the_machine() {
+        Some(_) => println!("setup: QEMU with an eMMC: the machine's own"),
+        None => {
+            once(&tools::emulator()?, "QEMU with an eMMC", emulator::make).or_else(|error| {
+                Emulator::find().map_err(|_| error).map(|_| {
+                    println!("setup: QEMU with an eMMC: not to be had; an SD card takes its place");
+                })
+            })?
+        }
+    }
+    let recipe = Recipe::of(&Board::load(EMULATED)?)?;
+    let built = recipe.directory()?;
+    let what = format!("U-Boot for {EMULATED}");
+    if built.is_dir() {
+        return once(&built, &what, |_| Ok(()));
+    }
+    let source = tools::uboot_source()?;
+    once(&source, "U-Boot's source", source::make)?;
+    once(&built, &what, |to| recipe.build(&source.join("u-boot.orig"), to))
 }
 
 fn rust() -> Result<()> {
@@ -97,19 +152,24 @@ fn apt(arguments: &[&str]) -> Command {
 
 /// Fills a directory that is not there yet: made beside it and renamed, so that a broken run
 /// leaves nothing that looks whole.
-fn once(to: &Path, what: &str, fill: fn(&Path) -> Result<()>) -> Result<()> {
+fn once(to: &Path, what: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     if to.is_dir() {
         println!("setup: {what}: in {}", to.display());
         return Ok(());
     }
     println!("setup: {what}: making {}", to.display());
-    let part = to.with_extension("part");
+    let start = Instant::now();
+    let mut part = to.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
     if part.exists() {
         fs::remove_dir_all(&part)?;
     }
     fs::create_dir_all(&part)?;
     fill(&part).with_context(|| format!("cannot make {}", to.display()))?;
-    Ok(fs::rename(&part, to)?)
+    fs::rename(&part, to)?;
+    println!("setup: {what}: {:.1} s", start.elapsed().as_secs_f64());
+    Ok(())
 }
 
 fn libubootenv(to: &Path) -> Result<()> {

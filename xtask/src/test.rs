@@ -1,4 +1,5 @@
-//! Everything CI checks, in the order in which it fails soonest. Stops at the first failure.
+//! Everything CI checks, in the order in which it fails soonest. Stops at the first failure. The
+//! scenarios on the emulated board are a task of their own, `e2e`.
 
 use crate::command::{cargo, run as run_command, step};
 use crate::{build, mutants, setup, size, tidy, tools};
@@ -15,7 +16,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 }
 
 fn everything() -> Result<()> {
-    step("setup", || setup::run(&[]))?;
+    step("setup", setup::tests)?;
     step("fmt", || run_command(&mut cargo(&["fmt", "--all", "--check"])))?;
     step("clippy", || {
         let lint = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
@@ -30,7 +31,7 @@ fn everything() -> Result<()> {
 }
 
 fn named(names: &[String]) -> Result<()> {
-    step("setup", || setup::run(&[]))?;
+    step("setup", setup::tests)?;
     step("build", || build::run(&[]))?;
     step("tests", || run_command(with_tools(tests().arg("--").args(names))?))
 }

@@ -2,6 +2,7 @@
 //! has an example that breaks it, and is tried on that first, so none goes blind unnoticed.
 
 mod documents;
+mod layout;
 mod rules;
 mod shape;
 mod source;

@@ -1,7 +1,7 @@
 //! Where the real tools are that the tests hold twinslot against, and the variables by which the
 //! tests find them. `setup` puts the tools there.
 
-use crate::build;
+use crate::{build, setup, uboot};
 use anyhow::{Context, Result};
 use std::env;
 use std::fs;
@@ -42,8 +42,31 @@ pub(crate) fn libubootenv() -> Result<PathBuf> {
     Ok(cache()?.join("libubootenv"))
 }
 
+/// `root`: Debian's arm64 kernel and what else a board's slots hold.
+pub(crate) fn board_packages() -> Result<PathBuf> {
+    kept("board-trixie", setup::board::PACKAGES)
+}
+
+/// `root`: a QEMU with all it needs, which is not the machine's.
+pub(crate) fn emulator() -> Result<PathBuf> {
+    kept("qemu-trixie-backports", &[])
+}
+
+/// `u-boot.orig`: the upstream tarball.
+pub(crate) fn uboot_source() -> Result<PathBuf> {
+    kept(&format!("u-boot-{}-source", uboot::VERSION), &[])
+}
+
+/// Where something is kept that depends on more than its name.
+pub(crate) fn kept(name: &str, made_from: &[&str]) -> Result<PathBuf> {
+    let parts = made_from.iter().flat_map(|part| [part.as_bytes(), &[0]]);
+    let mut crc = crc32fast::Hasher::new();
+    parts.for_each(|part| crc.update(part));
+    Ok(cache()?.join(format!("{name}-{:08x}", crc.finalize())))
+}
+
 /// The user's cache for this Debian release: another release has other versions.
-fn cache() -> Result<PathBuf> {
+pub(crate) fn cache() -> Result<PathBuf> {
     let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = cache.or_else(home).context("neither XDG_CACHE_HOME nor HOME is set")?;

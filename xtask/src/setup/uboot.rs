@@ -1,7 +1,7 @@
 //! U-Boot's own fw_printenv and fw_setenv, compiled from Debian's source package: since 2019.10
 //! Debian's u-boot-tools leaves them out in favour of libubootenv's.
 
-use super::apt;
+use super::archive::{Archive, Wanted, architecture};
 use crate::command::{program, run, text};
 use anyhow::{Context, Result};
 use std::fs;
@@ -25,7 +25,7 @@ const UNITS: [&str; 7] =
 /// Makes `bin/{fw_printenv,fw_setenv,mkenvimage}` in a directory.
 pub(super) fn build(to: &Path) -> Result<()> {
     let source = to.join("source");
-    fs::create_dir_all(source.join("lists/partial"))?;
+    fs::create_dir_all(&source)?;
     unpack(&download(&source)?, &source)?;
     let bin = to.join("bin");
     fs::create_dir_all(&bin)?;
@@ -35,27 +35,13 @@ pub(super) fn build(to: &Path) -> Result<()> {
     Ok(fs::remove_dir_all(source)?)
 }
 
-/// The upstream tarball, by apt, from where the machine has its u-boot-tools from. The list of
-/// sources is our own, so the machine's configuration stays as it is.
+/// The upstream tarball, from where the machine has its u-boot-tools from.
 fn download(to: &Path) -> Result<PathBuf> {
     let policy = text(&mut program("apt-cache", &["policy", "u-boot-tools"]))?;
     let origin = origin(&policy).context("apt does not know where u-boot-tools comes from")?;
-    let keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
-    fs::write(to.join("list"), format!("deb-src [signed-by={keyring}] {origin}\n"))?;
-    let place = |option: &str, path: &str| format!("Dir::{option}={}", to.join(path).display());
-    let options = [
-        place("Etc::SourceList", "list"),
-        place("State::Lists", "lists"),
-        place("Cache", "cache"),
-        "Dir::Etc::SourceParts=-".to_owned(),
-    ];
-    let options: Vec<&str> = options.iter().flat_map(|option| ["-o", option]).collect();
-    run(apt(&["update"]).args(&options))?;
-    let download = ["source", "--download-only", "--tar-only", "u-boot"];
-    run(apt(&download).args(&options).current_dir(to))?;
-    let files = fs::read_dir(to)?.collect::<Result<Vec<_>, _>>()?;
-    let tarball = |path: &PathBuf| path.to_string_lossy().contains(".orig.tar.");
-    files.iter().map(fs::DirEntry::path).find(tarball).context("apt brought no tarball")
+    let architecture = architecture()?;
+    let wanted = Wanted { kind: "deb-src", architecture: &architecture, suites: &[] };
+    Archive::at(&to.join("archive"), wanted, &[origin])?.tarball("u-boot")
 }
 
 /// The first `URI SUITE COMPONENT` in the version table of `apt-cache policy`.

@@ -1,7 +1,7 @@
 //! The rules, a block each: its name, what it says, the function that finds what breaks it, and
 //! an example of that.
 
-use super::{Finding, Tree, documents, shape, walls, words};
+use super::{Finding, Tree, documents, layout, shape, walls, words};
 
 /// One rule.
 pub(super) struct Rule {
@@ -117,5 +117,14 @@ pub(super) const RULES: &[Rule] = &[
         says: "crates come from crates.io",
         find: documents::registry,
         broken_by: || vec![("Cargo.lock", "source = \"registry+https://m.example\"\n".into())],
+    },
+    Rule {
+        name: "layout",
+        says: "what is on a board's eMMC has its place and overlaps nothing",
+        find: layout::layout,
+        broken_by: || {
+            let board = include_str!("../../../board/rockpro64/board.toml");
+            vec![("board/a/board.toml", board.replace("\"10MiB\"", "\"9MiB\""))]
+        },
     },
 ];

@@ -1,0 +1,293 @@
+//! End-to-end scenarios: real U-Boot, real kernel, an emulated eMMC, and each scenario one file
+//! that drives the serial console. Two boards run at a time.
+
+pub(crate) mod bench;
+mod bootlimit;
+mod bootloader;
+mod data_partition;
+mod emmc;
+mod environment_copies;
+mod environment_writes;
+mod fw_setenv;
+mod health_check;
+mod in_progress;
+mod init_hangs;
+mod install_commit;
+mod kernel_corrupt;
+mod kernel_panic;
+pub(crate) mod lab;
+mod medium;
+mod overlay;
+mod power_cut;
+mod rollback_armed;
+mod saveenv;
+mod small_memory;
+
+use crate::qemu::Emulator;
+use anyhow::{Context, Result, bail};
+use bench::Bench;
+use lab::Lab;
+use std::env;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Instant, SystemTime};
+
+/// Boards at a time.
+const BOARDS: usize = 2;
+
+/// A scenario's name, what holds at its end, and how.
+#[derive(Clone, Copy)]
+struct Scenario {
+    name: &'static str,
+    about: &'static str,
+    card: Card,
+    run: fn(&mut Bench<'_>) -> Result<()>,
+}
+
+/// What a scenario needs of the chip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Card {
+    Any,
+    /// An SD card in its place does not do.
+    Emmc,
+}
+
+const fn scenario(
+    name: &'static str,
+    about: &'static str,
+    run: fn(&mut Bench<'_>) -> Result<()>,
+) -> Scenario {
+    Scenario { name, about, card: Card::Any, run }
+}
+
+/// The longest first, so that the last board is not alone for long.
+const SCENARIOS: &[Scenario] = &[
+    scenario(
+        "power-cut-installing",
+        "power fails 10 times in install and arm: old or new runs, the next update goes well",
+        power_cut::installing,
+    ),
+    scenario(
+        "power-cut-trying",
+        "power fails 10 times in trial and settle: old or new runs, the next update goes well",
+        power_cut::trying,
+    ),
+    scenario("init-hangs", "a trial whose init hangs is ended by the watchdog", init_hangs::run),
+    scenario(
+        "install-commit",
+        "an update is installed, tried, committed and stays; so is the next one",
+        install_commit::run,
+    ),
+    scenario(
+        "health-check-fails",
+        "a failed health check rolls back, and `why` on the old system names it",
+        health_check::fails,
+    ),
+    scenario(
+        "health-check-hangs",
+        "a health check that never ends rolls back, the watchdog fed meanwhile",
+        health_check::hangs,
+    ),
+    scenario(
+        "data-partition",
+        "the owner's files, recovery and the partition table stay as they are",
+        data_partition::run,
+    ),
+    scenario(
+        "environment-writes",
+        "a healthy boot writes no environment, an update 1 + 1 and U-Boot's count",
+        environment_writes::run,
+    ),
+    scenario(
+        "bootlimit",
+        "a trial rebooted before anyone settles it is over at its second boot",
+        bootlimit::run,
+    ),
+    scenario(
+        "in-progress",
+        "`install` while armed and while on trial exits 5 and writes nothing",
+        in_progress::run,
+    ),
+    scenario("kernel-panics", "a trial whose kernel panics comes back", kernel_panic::run),
+    scenario(
+        "kernel-corrupt",
+        "a kernel that does not unpack is a failed trial",
+        kernel_corrupt::run,
+    ),
+    scenario(
+        "rollback-armed",
+        "`rollback` before the reboot: the trial never happens",
+        rollback_armed::run,
+    ),
+    scenario(
+        "overlay",
+        "below an overlay the booted slot is found, and the other one updated",
+        overlay::run,
+    ),
+    scenario(
+        "small-memory",
+        "64 MiB of RAM are enough for U-Boot, kernel and update",
+        small_memory::run,
+    ),
+    scenario(
+        "environment-copy-0",
+        "the first environment copy is bad: it boots, says so, repairs it",
+        environment_copies::first,
+    ),
+    scenario(
+        "environment-copy-1",
+        "the second environment copy is bad: it boots, says so, repairs it",
+        environment_copies::second,
+    ),
+    scenario(
+        "environment-lost",
+        "both environment copies are bad: the compiled-in default boots a slot",
+        environment_copies::both,
+    ),
+    scenario(
+        "slot-lost",
+        "a settled slot that does not load: the other one starts, and is named in one write",
+        bootloader::fallback,
+    ),
+    scenario(
+        "slots-lost",
+        "neither slot loads: recovery starts, nothing is written",
+        bootloader::recovery,
+    ),
+    scenario(
+        "slot-and-environment-lost",
+        "both copies and slot a are lost: slot b starts",
+        bootloader::lost,
+    ),
+    scenario(
+        "bootlimit-lost",
+        "a trial that does not load ends also without a bootlimit",
+        bootloader::unlimited,
+    ),
+    scenario(
+        "serial-wraps",
+        "256 saves by U-Boot: past 255 the newest copy still wins",
+        bootloader::serial_wraps,
+    ),
+    scenario("fw-setenv", "Debian's fw_setenv on the board and ours agree", fw_setenv::run),
+    scenario(
+        "saveenv",
+        "U-Boot reads what we saved, and we read what its saveenv saved",
+        saveenv::run,
+    ),
+    Scenario { card: Card::Emmc, ..scenario("emmc", "the chip's EXT_CSD is read", emmc::run) },
+];
+
+/// The task: `e2e [--list] [--seed N] [SCENARIO..]`.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let (mut names, mut seed) = (Vec::new(), now_seed());
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--list" => return list(),
+            "--seed" => seed = arguments.next().context("--seed takes a number")?.parse()?,
+            name if SCENARIOS.iter().any(|known| known.name == name) => names.push(name),
+            other => bail!("no scenario is called {other}; `cargo xtask e2e --list` lists them"),
+        }
+    }
+    let named = |known: &&Scenario| names.is_empty() || names.contains(&known.name);
+    let chosen: Vec<Scenario> = SCENARIOS.iter().filter(named).copied().collect();
+    let chosen = possible(chosen)?;
+    let lab = Lab::open("e2e", seed)?;
+    println!("e2e: seed {seed}, logs in {}", lab.directory.display());
+    let failed = together(&lab, chosen);
+    match failed.as_slice() {
+        [] => Ok(()),
+        failed => bail!("failed with seed {seed}: {}", failed.join(", ")),
+    }
+}
+
+fn list() -> Result<()> {
+    for scenario in SCENARIOS {
+        println!("{:22} {}", scenario.name, scenario.about);
+    }
+    Ok(())
+}
+
+fn now_seed() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(1, |since| since.as_secs())
+}
+
+/// Leaves out, and says so, what this machine's QEMU cannot do; CI must be able to do all.
+fn possible(chosen: Vec<Scenario>) -> Result<Vec<Scenario>> {
+    if Emulator::find()?.has_emmc() {
+        return Ok(chosen);
+    }
+    let (able, unable) = without_emmc(chosen);
+    let left_out = match unable.as_slice() {
+        [] => "nothing".to_owned(),
+        names => names.join(", "),
+    };
+    let left_out = format!("this QEMU has no eMMC but an SD card in its place: without {left_out}");
+    if env::var_os("CI").is_some_and(|ci| ci == "true") {
+        bail!(left_out);
+    }
+    println!("e2e: {left_out}");
+    Ok(able)
+}
+
+/// Those that an SD card does for, and the names of the others.
+fn without_emmc(chosen: Vec<Scenario>) -> (Vec<Scenario>, Vec<&'static str>) {
+    let (able, unable): (Vec<_>, Vec<_>) =
+        chosen.into_iter().partition(|scenario| scenario.card == Card::Any);
+    (able, unable.iter().map(|scenario| scenario.name).collect())
+}
+
+/// Runs all, some at a time; returns the names of those that failed.
+fn together(lab: &Lab, scenarios: Vec<Scenario>) -> Vec<&'static str> {
+    let waiting = Mutex::new(scenarios.into_iter());
+    let failed = Mutex::new(Vec::new());
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    thread::scope(|scope| {
+        for _ in 0..BOARDS {
+            scope.spawn(|| {
+                while let Some(scenario) = next() {
+                    if !passes(lab, scenario) {
+                        failed.lock().unwrap_or_else(PoisonError::into_inner).push(scenario.name);
+                    }
+                }
+            });
+        }
+    });
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn passes(lab: &Lab, scenario: Scenario) -> bool {
+    let start = Instant::now();
+    let result = Bench::new(lab, scenario.name).and_then(|mut bench| {
+        (scenario.run)(&mut bench)?;
+        bench.remove()
+    });
+    let seconds = start.elapsed().as_secs_f64();
+    match &result {
+        Ok(()) => println!("e2e: {:22} {seconds:6.1} s  {}", scenario.name, scenario.about),
+        Err(error) => println!("e2e: {:22} {seconds:6.1} s  FAILED: {error:#}", scenario.name),
+    }
+    result.is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn without_an_emmc_only_what_needs_one_is_left_out() {
+        let (able, unable) = without_emmc(SCENARIOS.to_vec());
+        assert_eq!(unable, ["emmc"]);
+        assert_eq!(able.len() + unable.len(), SCENARIOS.len());
+    }
+
+    #[test]
+    fn every_scenario_has_a_name_and_an_image_of_its_own() {
+        let names: BTreeSet<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+        assert_eq!(names.len(), SCENARIOS.len());
+        assert!(!names.contains("factory"));
+    }
+}
