@@ -17,7 +17,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         [option] if option == "--keep" => true,
         _ => bail!("demo takes [--keep]"),
     };
-    let lab = Lab::open("demo", 0)?;
+    let lab = Lab::open("demo")?;
     let start = Instant::now();
     let mut bench = Bench::new(&lab, "demo")?;
     let mut story = Story { bench: &mut bench };

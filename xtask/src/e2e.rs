@@ -18,19 +18,18 @@ mod kernel_panic;
 pub(crate) mod lab;
 mod medium;
 mod overlay;
-mod power_cut;
 mod rollback_armed;
 mod saveenv;
 mod small_memory;
 
 use crate::qemu::Emulator;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use bench::Bench;
 use lab::Lab;
 use std::env;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 /// Boards at a time.
 const BOARDS: usize = 2;
@@ -62,16 +61,6 @@ const fn scenario(
 
 /// The longest first, so that the last board is not alone for long.
 const SCENARIOS: &[Scenario] = &[
-    scenario(
-        "power-cut-installing",
-        "power fails 10 times in install and arm: old or new runs, the next update goes well",
-        power_cut::installing,
-    ),
-    scenario(
-        "power-cut-trying",
-        "power fails 10 times in trial and settle: old or new runs, the next update goes well",
-        power_cut::trying,
-    ),
     scenario("init-hangs", "a trial whose init hangs is ended by the watchdog", init_hangs::run),
     scenario(
         "install-commit",
@@ -165,6 +154,11 @@ const SCENARIOS: &[Scenario] = &[
         bootloader::unlimited,
     ),
     scenario(
+        "watchdog",
+        "the watchdog runs before the kernel: one that hangs early comes back",
+        bootloader::watchdog,
+    ),
+    scenario(
         "serial-wraps",
         "256 saves by U-Boot: past 255 the newest copy still wins",
         bootloader::serial_wraps,
@@ -178,14 +172,12 @@ const SCENARIOS: &[Scenario] = &[
     Scenario { card: Card::Emmc, ..scenario("emmc", "the chip's EXT_CSD is read", emmc::run) },
 ];
 
-/// The task: `e2e [--list] [--seed N] [SCENARIO..]`.
+/// The task: `e2e [--list] [SCENARIO..]`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let (mut names, mut seed) = (Vec::new(), now_seed());
-    let mut arguments = arguments.iter();
-    while let Some(argument) = arguments.next() {
+    let mut names = Vec::new();
+    for argument in arguments {
         match argument.as_str() {
             "--list" => return list(),
-            "--seed" => seed = arguments.next().context("--seed takes a number")?.parse()?,
             name if SCENARIOS.iter().any(|known| known.name == name) => names.push(name),
             other => bail!("no scenario is called {other}; `cargo xtask e2e --list` lists them"),
         }
@@ -193,12 +185,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let named = |known: &&Scenario| names.is_empty() || names.contains(&known.name);
     let chosen: Vec<Scenario> = SCENARIOS.iter().filter(named).copied().collect();
     let chosen = possible(chosen)?;
-    let lab = Lab::open("e2e", seed)?;
-    println!("e2e: seed {seed}, logs in {}", lab.directory.display());
+    let lab = Lab::open("e2e")?;
+    println!("e2e: logs in {}", lab.directory.display());
     let failed = together(&lab, chosen);
     match failed.as_slice() {
         [] => Ok(()),
-        failed => bail!("failed with seed {seed}: {}", failed.join(", ")),
+        failed => bail!("failed: {}", failed.join(", ")),
     }
 }
 
@@ -207,11 +199,6 @@ fn list() -> Result<()> {
         println!("{:22} {}", scenario.name, scenario.about);
     }
     Ok(())
-}
-
-fn now_seed() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(1, |since| since.as_secs())
 }
 
 /// Leaves out, and says so, what this machine's QEMU cannot do; CI must be able to do all.

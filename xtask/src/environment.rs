@@ -46,12 +46,6 @@ impl Environment {
         Ok(Self { variables })
     }
 
-    /// The value of a variable.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        let found = self.variables.iter().find(|(known, _)| known == name);
-        found.map(|(_, value)| value.as_str())
-    }
-
     /// A line each, as CONFIG_DEFAULT_ENV_FILE takes them.
     pub(crate) fn text(&self) -> String {
         self.variables.iter().map(|(name, value)| format!("{name}={value}\n")).collect()
@@ -149,6 +143,11 @@ mod tests {
     use super::*;
     use uboot_env::choose;
 
+    fn value<'e>(environment: &'e Environment, name: &str) -> Option<&'e str> {
+        let found = environment.variables.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
     fn board() -> Board {
         crate::tree::enter().unwrap();
         Board::load("qemu-virt").unwrap()
@@ -187,17 +186,17 @@ mod tests {
         let get = |name: &str| current.get(name).map(String::from_utf8_lossy);
         assert_eq!(get("mender_boot_part").unwrap(), "2");
         assert_eq!(get("mender_saveenv_canary").unwrap(), "1");
-        assert_eq!(get("bootcmd").unwrap(), environment.get("bootcmd").unwrap());
+        assert_eq!(get("bootcmd").unwrap(), value(&environment, "bootcmd").unwrap());
     }
 
     #[test]
     fn the_default_has_no_canary_and_every_script_that_is_run() {
         let environment = Environment::of(&board()).unwrap();
-        assert_eq!(environment.get(CANARY.0), None);
-        for (_, value) in &environment.variables {
-            let called = value.match_indices("run ").map(|(at, run)| &value[at + run.len()..]);
+        assert_eq!(value(&environment, CANARY.0), None);
+        for (_, script) in &environment.variables {
+            let called = script.match_indices("run ").map(|(at, run)| &script[at + run.len()..]);
             for name in called.map(|rest| rest.split([' ', ';']).next().unwrap_or_default()) {
-                assert!(environment.get(name).is_some(), "run {name}");
+                assert!(value(&environment, name).is_some(), "run {name}");
             }
         }
     }

@@ -91,21 +91,19 @@ pub(crate) struct Lab {
     pub(crate) factory: PathBuf,
     /// Where boards and logs are kept.
     pub(crate) directory: PathBuf,
-    /// Seed of everything that is random.
-    pub(crate) seed: u64,
     making: Mutex<()>,
 }
 
 impl Lab {
     /// Builds twinslot and the factory's image.
-    pub(crate) fn open(name: &str, seed: u64) -> Result<Self> {
+    pub(crate) fn open(name: &str) -> Result<Self> {
         build::run(&[])?;
         let board = Board::load(uboot::EMULATED)?;
         let directory = tree::target()?.join(name);
         fs::create_dir_all(&directory)?;
         let factory = directory.join("factory.img");
         image::make(&board, &Variant::good(FACTORY), &factory)?;
-        Ok(Self { board, factory, directory, seed, making: Mutex::new(()) })
+        Ok(Self { board, factory, directory, making: Mutex::new(()) })
     }
 
     /// The root file system of the factory's release.
