@@ -79,6 +79,9 @@ fn hold(judge: &Judge<'_>, trouble: Trouble) -> Mishap {
     );
     assert_eq!(mishap.is_armed(judge), mishap.done.is_ok(), "{trouble:?}: {:?}", mishap.done);
     assert!(!scene.deceives(scene.target(), mishap.left.store(TARGET)), "{trouble:?}");
+    if let Err(Failure::Update(update::Error::Slot(_))) = mishap.done {
+        assert!(!scene.is_installed(mishap.left.store(TARGET)), "{trouble:?}: it would start");
+    }
     if mishap.done.is_err() {
         let is_silent = matches!(trouble, Trouble::Full(_)) && mishap.told(judge) == Outcome::None;
         assert!(is_silent || mishap.told(judge) == Outcome::Failed, "{trouble:?}");

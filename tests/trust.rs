@@ -156,7 +156,9 @@ fn an_artifact_without_its_signature_is_refused_before_the_first_write() {
 #[test]
 fn parts_of_two_signed_artifacts_do_not_make_one() {
     let board = Board::new();
-    let other = Artifact::new(b"another system", "board", Signer256::Owner);
+    let types = format!("{DEVICE_TYPE}\",\"board");
+    let other = Artifact::new(b"another system", &types, Signer256::Owner);
+    assert!(board.install(&other.bytes()).done.is_ok());
     for index in 1..5 {
         let mixed = board.forged(|members| members[index] = other.members[index].clone());
         if index < 4 {

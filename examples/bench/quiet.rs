@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// One look, and how many of them at most.
 const LOOK: Duration = Duration::from_millis(200);
-const LOOKS: u32 = 50;
+const LOOKS: u32 = 25;
 
 /// How busy all processors together may be during a look, in ticks of 10 ms.
 const TICKS: u64 = 4;

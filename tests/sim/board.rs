@@ -46,6 +46,8 @@ pub struct Attempt {
     pub slot: Slot,
     /// Whether U-Boot would ever have tried it.
     pub armed: bool,
+    /// Whether it was given up by a command, not by U-Boot; nobody knows after a kill.
+    pub asked: Option<bool>,
 }
 
 impl Truth {
@@ -71,7 +73,7 @@ impl Truth {
 
     pub fn started(&mut self, slot: Slot) {
         self.before = self.settled(slot.other());
-        self.attempt = Some(Attempt { slot, armed: false });
+        self.attempt = Some(Attempt { slot, armed: false, asked: Some(false) });
     }
 }
 
@@ -124,11 +126,15 @@ impl Board {
         }
     }
 
-    /// Notes that the environment on the medium makes U-Boot try the slot, where it does.
-    pub fn note_armed(&mut self, parts: Parts) {
+    /// Notes what the environment on the medium would make U-Boot do.
+    pub fn note(&mut self, parts: Parts) {
         let loaded = uboot::load(&self.stores[2], &self.stores[3]);
         let Some((attempt, loaded)) = self.truth.attempt.as_mut().zip(loaded) else { return };
-        attempt.armed |= loaded.tries() && loaded.part() == Some(parts.number(attempt.slot));
+        let is_named = loaded.slot(parts) == Some(attempt.slot);
+        attempt.armed |= loaded.tries() && is_named;
+        let goes_back = matches!(self.truth.doing, Some(Deed::Rollback | Deed::Disarm));
+        let is_back = goes_back && attempt.armed && !loaded.tries() && !is_named;
+        attempt.asked = attempt.asked.map(|asked| asked || is_back);
     }
 
     pub fn fingerprint(&self) -> u64 {

@@ -1,16 +1,16 @@
 //! What must hold of every board that lost its power, whenever and however, and how it goes on
 //! from there.
 
-use twinslot::journal::outcome::{self, Now};
+use twinslot::journal::outcome::{self, Now, Outcome};
 use twinslot::journal::records;
 use twinslot::slot::Slot;
 
 use super::artifact::NAME;
-use super::board::Board;
+use super::board::{Attempt, Board};
 use super::loss;
 use super::power::Power;
 use super::scene::{OLDER, Scene};
-use super::shell::{Job, Shell, Stand};
+use super::shell::{ASKED, Job, Shell, Stand};
 use super::store::Place;
 use super::tape::Deed;
 use super::uboot::{self, Loaded};
@@ -117,20 +117,18 @@ impl<'s> Judge<'s> {
         let told = outcome::last(records(&journal), now);
         let truth = board.truth;
         let happened = if in_progress { truth.before } else { truth.settled(booted) };
-        if told.outcome != happened {
-            let reason = told.reason.map(|reason| reason.to_string()).unwrap_or_default();
-            let records = String::from_utf8_lossy(&journal).into_owned();
-            return Err(format!(
-                "why says {:?} ({reason}), it is {happened:?}; {now:?}\n{records}",
-                told.outcome
-            ));
-        }
+        let reason = told.reason.map(|reason| reason.to_string()).unwrap_or_default();
+        let attempt = truth.attempt.filter(|_| !in_progress);
         let is_named = told.artifact.is_some_and(|name| name == *NAME);
-        if in_progress || truth.attempt.is_none() || is_named {
-            Ok(())
-        } else {
-            Err(format!("why names {:?}", told.artifact.map(|name| name.to_string())))
+        let is_true = told.outcome == happened
+            && (attempt.is_none() || is_named)
+            && attempt.is_none_or(|attempt| is_reason(&reason, happened, attempt));
+        if is_true {
+            return Ok(());
         }
+        let records = String::from_utf8_lossy(&journal).into_owned();
+        let said = told.outcome;
+        Err(format!("why says {said:?} ({reason}), it is {happened:?}; {now:?}\n{records}"))
     }
 
     /// One stretch with power: boots and does what it wishes; everything is on the tape.
@@ -186,4 +184,10 @@ impl<'s> Judge<'s> {
             Err(format!("the new system provides {:?}", String::from_utf8_lossy(provides)))
         }
     }
+}
+
+/// Whether `reason` is the one that an attempt was given up for.
+fn is_reason(reason: &str, happened: Outcome, attempt: Attempt) -> bool {
+    let is_asked = reason == ASKED;
+    happened != Outcome::RolledBack || attempt.asked.is_none_or(|asked| asked == is_asked)
 }

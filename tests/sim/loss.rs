@@ -53,8 +53,8 @@ pub struct Cut {
 pub fn cuts(start: &Board, tape: &[Op], parts: Parts) -> Vec<Cut> {
     let mut board = start.clone();
     let mut pending = std::mem::take(&mut board.cache);
-    // It held until this life began; from now on U-Boot may go back.
-    board.truth.said = None;
+    // Those held until this life began; from now on U-Boot may go back.
+    (board.truth.doing, board.truth.said) = (None, None);
     let mut cuts = Vec::new();
     for (at, op) in tape.iter().enumerate() {
         if !matches!(op, Op::Begin(_) | Op::Said(_) | Op::Read(..)) {
@@ -66,7 +66,7 @@ pub fn cuts(start: &Board, tape: &[Op], parts: Parts) -> Vec<Cut> {
                 for write in pending.extract_if(.., |write| write.place == *place) {
                     board.stores[place.index()].apply(&write);
                 }
-                board.note_armed(parts);
+                board.note(parts);
             }
             _ => board.follow(op),
         }
@@ -136,7 +136,7 @@ impl Cut {
                 }
             }
         }
-        board.note_armed(self.parts);
+        board.note(self.parts);
         board
     }
 
@@ -144,6 +144,9 @@ impl Cut {
     pub fn killed(&self, loss: Loss) -> Board {
         let mut board = self.board.clone();
         board.cache.clone_from(&self.pending);
+        if let Some(attempt) = board.truth.attempt.as_mut() {
+            attempt.asked = None;
+        }
         if loss != Loss::All {
             self.finish(&mut board);
         }

@@ -25,6 +25,9 @@ use super::tape::Deed;
 use super::uboot::COPY_BYTES;
 use super::{pool, store::Place};
 
+/// What the records say of a rollback.
+pub const ASKED: &str = "as asked";
+
 /// Why a command did not do it.
 #[derive(Debug)]
 pub enum Failure {
@@ -190,10 +193,10 @@ impl Shell<'_> {
                 update::commit(trial, self.armed_by(), &mut environment, &mut records)?
             }
             (State::Trial(trial), Deed::Rollback) => {
-                update::rollback(trial, "as asked", &mut environment, &mut records)?
+                update::rollback(trial, ASKED, &mut environment, &mut records)?
             }
             (State::Armed(armed), Deed::Disarm) => {
-                update::disarm(armed, "as asked", &mut environment, &mut records)?
+                update::disarm(armed, ASKED, &mut environment, &mut records)?
             }
             _ => return Err(Failure::NotNow("nothing to decide")),
         };

@@ -176,7 +176,9 @@ impl Running {
 
     /// Stops U-Boot in the boot that has just begun, and waits for its prompt.
     pub(crate) fn stop_in_uboot(&mut self) -> Result<()> {
-        self.console.send(" ")?;
+        // U-Boot empties its UART, of 16 characters, whenever it sets it up; QEMU fills it again
+        // from what waits. What is left over stands before the first command.
+        self.console.send(&" ".repeat(128))?;
         self.expect(UBOOT_PROMPT).map(drop)
     }
 

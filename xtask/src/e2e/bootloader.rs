@@ -86,8 +86,8 @@ pub(super) fn watchdog(bench: &mut Bench<'_>) -> Result<()> {
     board.uboot("run board_prepare")?;
     board.uboot("setexpr.l first *0x4010020010; setexpr second ${first} + 4")?;
     board.uboot("setexpr reload ${first} + c")?;
-    let unlock = "mw.l ${reload} 80; mw.l ${reload} 86";
-    for write in ["mw.l ${first} 400", "mw.l ${second} 400", "mw.l ${reload} 100"] {
+    let unlock = "mw.w ${reload} 80; mw.w ${reload} 86";
+    for write in ["mw.l ${first} 400", "mw.l ${second} 400", "mw.w ${reload} 100"] {
         board.uboot(&format!("{unlock}; {write}"))?;
     }
     bench.ready()?.must_be("a", FACTORY)
