@@ -132,9 +132,11 @@ impl Desk<'_, '_> {
     }
 }
 
-/// Whether the last records are those of this program arming `slot`.
+/// Whether the last record is that of this program arming `slot`. A way back that was announced
+/// and cut off changes nothing about that.
 fn armed_by(slot: Slot, journal: &[u8]) -> ArmedBy {
-    match journal::records(journal).last().map(|record| record.event) {
+    let events = journal::records(journal).map(|record| record.event);
+    match events.filter(|event| !matches!(event, Event::Reverting { .. })).last() {
         Some(Event::Armed { slot: armed, .. }) if armed == slot => ArmedBy::Us,
         _ => ArmedBy::Another,
     }
@@ -173,5 +175,30 @@ fn lock(state: &StateDir, common: &Common) -> Result<Option<UpdaterLock>, Failur
             warn(common, format_args!("nothing can be recorded: {}", failure.message));
             Ok(None)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(events: &[Event<&str>]) -> ArmedBy {
+        let journal: String =
+            events.iter().map(|event| journal::line(1, *event).to_string()).collect();
+        armed_by(Slot::B, journal.as_bytes())
+    }
+
+    #[test]
+    fn a_way_back_that_was_cut_off_leaves_the_trial_ours() {
+        let armed = Event::Armed { slot: Slot::B, serial: 7 };
+        let reverting = Event::Reverting { serial: 8, reason: "asked" };
+        assert_eq!(told(&[armed]), ArmedBy::Us);
+        assert_eq!(told(&[armed, reverting]), ArmedBy::Us);
+        assert_eq!(
+            told(&[armed, reverting, Event::RolledBack { reason: "asked" }]),
+            ArmedBy::Another
+        );
+        assert_eq!(told(&[Event::Armed { slot: Slot::A, serial: 7 }]), ArmedBy::Another);
+        assert_eq!(told(&[]), ArmedBy::Another);
     }
 }
