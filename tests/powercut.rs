@@ -178,12 +178,14 @@ const INSTALL: &[&str] = &[
     // From here the slot cannot be started.
     "zero slot b 0+131072",
     "flush slot b",
-    // The payload behind the head; the second transfer is what the slot holds already.
-    "read slot b 131072+917504",
+    // The payload behind the head; the second transfer is what the slot holds already. The others
+    // differ in their first 4 KiB, and the rest of what they replace is not read.
+    "read slot b 131072+4096",
     "write slot b 131072+917504",
-    "read slot b 1048576+1048576",
+    "read slot b 1048576+4096",
+    "read slot b 1052672+1044480",
     "read slot b 2166784+512",
-    "read slot b 2097152+70144",
+    "read slot b 2097152+4096",
     "write slot b 2097152+70144",
     "flush slot b",
     // It is read back before the head makes it a system.
