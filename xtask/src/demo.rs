@@ -6,6 +6,7 @@ mod keep;
 use crate::e2e::bench::{Bench, must_say};
 use crate::e2e::lab::{FACTORY, Lab, Release};
 use crate::qemu::PATIENCE;
+use crate::setup;
 use anyhow::{Result, bail, ensure};
 use std::io::{IsTerminal, Write, stdout};
 use std::time::Instant;
@@ -17,6 +18,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         [option] if option == "--keep" => true,
         _ => bail!("demo takes [--keep]"),
     };
+    setup::run(&[])?;
     let lab = Lab::open("demo")?;
     let start = Instant::now();
     let mut bench = Bench::new(&lab, "demo")?;

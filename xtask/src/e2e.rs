@@ -18,12 +18,13 @@ mod kernel_panic;
 pub(crate) mod lab;
 mod medium;
 mod overlay;
+mod power_cut;
 mod rollback_armed;
 mod saveenv;
 mod small_memory;
 
 use crate::qemu::Emulator;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use bench::Bench;
 use lab::Lab;
 use std::env;
@@ -33,6 +34,8 @@ use std::time::Instant;
 
 /// Boards at a time.
 const BOARDS: usize = 2;
+/// Of everything that is random, unless told: the same moments in every run of CI.
+const SEED: u64 = 1;
 
 /// A scenario's name, what holds at its end, and how.
 #[derive(Clone, Copy)]
@@ -61,6 +64,16 @@ const fn scenario(
 
 /// The longest first, so that the last board is not alone for long.
 const SCENARIOS: &[Scenario] = &[
+    scenario(
+        "power-cut-installing",
+        "power fails 10 times in install and arm: old or new runs, the next update goes well",
+        power_cut::installing,
+    ),
+    scenario(
+        "power-cut-trying",
+        "power fails 10 times in trial and settle: old or new runs, the next update goes well",
+        power_cut::trying,
+    ),
     scenario("init-hangs", "a trial whose init hangs is ended by the watchdog", init_hangs::run),
     scenario(
         "install-commit",
@@ -172,12 +185,14 @@ const SCENARIOS: &[Scenario] = &[
     Scenario { card: Card::Emmc, ..scenario("emmc", "the chip's EXT_CSD is read", emmc::run) },
 ];
 
-/// The task: `e2e [--list] [SCENARIO..]`.
+/// The task: `e2e [--list] [--seed N] [SCENARIO..]`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let mut names = Vec::new();
-    for argument in arguments {
+    let (mut names, mut seed) = (Vec::new(), SEED);
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--list" => return list(),
+            "--seed" => seed = arguments.next().context("--seed takes a number")?.parse()?,
             name if SCENARIOS.iter().any(|known| known.name == name) => names.push(name),
             other => bail!("no scenario is called {other}; `cargo xtask e2e --list` lists them"),
         }
@@ -185,8 +200,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let named = |known: &&Scenario| names.is_empty() || names.contains(&known.name);
     let chosen: Vec<Scenario> = SCENARIOS.iter().filter(named).copied().collect();
     let chosen = possible(chosen)?;
-    let lab = Lab::open("e2e")?;
-    println!("e2e: logs in {}", lab.directory.display());
+    let lab = Lab::open("e2e")?.seeded(seed);
+    println!("e2e: seed {seed}, logs in {}", lab.directory.display());
     let failed = together(&lab, chosen);
     match failed.as_slice() {
         [] => Ok(()),

@@ -36,7 +36,7 @@ const TASKS: &[Task] = &[
     ("bench", "speed and memory on a large image, beside mender-client", bench::run),
     ("vectors", "make the test artifacts again; `vectors DIR`", vectors::run),
     ("image", "a whole eMMC image: `image BOARD [--out DIR] [--check]`", image::run),
-    ("e2e", "scenarios on an emulated board: `e2e [--list] [SCENARIO..]`", e2e::run),
+    ("e2e", "scenarios on an emulated board: `e2e [--list] [--seed N] [SCENARIO..]`", e2e::run),
     ("demo", "a board updates itself, breaks, and comes back: `demo [--keep]`", demo::run),
     ("env", "print the variables that the tests read, for `eval`", tools::run),
     ("help", "this list", help),

@@ -1,8 +1,7 @@
-//! Everything CI checks, in the order in which it fails soonest. Stops at the first failure. The
-//! scenarios on the emulated board and the sabotages are tasks of their own, `e2e` and `mutants`.
+//! Everything CI checks, in the order in which it fails soonest. Stops at the first failure.
 
 use crate::command::{cargo, run as run_command, step};
-use crate::{build, setup, size, tidy, tools};
+use crate::{build, e2e, mutants, setup, size, tidy, tools};
 use anyhow::{Result, bail};
 use std::process::Command;
 
@@ -16,7 +15,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 }
 
 fn everything() -> Result<()> {
-    step("setup", setup::tests)?;
+    step("setup", || setup::run(&[]))?;
     step("fmt", || run_command(&mut cargo(&["fmt", "--all", "--check"])))?;
     step("clippy", || {
         let lint = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
@@ -26,7 +25,9 @@ fn everything() -> Result<()> {
     step("build", || build::run(&[]))?;
     step("tests", || run_command(with_tools(&mut tests())?))?;
     step("doc tests", || run_command(with_tools(&mut doc_tests(&["--workspace"]))?))?;
-    step("size", || size::run(&[]))
+    step("size", || size::run(&[]))?;
+    step("mutants", || mutants::run(&[]))?;
+    step("e2e", || e2e::run(&[]))
 }
 
 fn named(names: &[String]) -> Result<()> {

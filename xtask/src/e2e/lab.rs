@@ -91,6 +91,8 @@ pub(crate) struct Lab {
     pub(crate) factory: PathBuf,
     /// Where boards and logs are kept.
     pub(crate) directory: PathBuf,
+    /// Of everything that is random.
+    pub(crate) seed: u64,
     making: Mutex<()>,
 }
 
@@ -103,7 +105,12 @@ impl Lab {
         fs::create_dir_all(&directory)?;
         let factory = directory.join("factory.img");
         image::make(&board, &Variant::good(FACTORY), &factory)?;
-        Ok(Self { board, factory, directory, making: Mutex::new(()) })
+        Ok(Self { board, factory, directory, seed: 0, making: Mutex::new(()) })
+    }
+
+    /// The same, with other dice.
+    pub(crate) fn seeded(self, seed: u64) -> Self {
+        Self { seed, ..self }
     }
 
     /// The root file system of the factory's release.

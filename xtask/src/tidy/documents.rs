@@ -66,6 +66,9 @@ pub(super) fn invariants(tree: &Tree) -> Vec<Finding> {
             let known = |name: &&str| RULES.iter().any(|rule| rule.name == *name);
             let rules = holders(line, "(tidy").into_iter().filter(|name| !known(name));
             found.extend(rules.map(|name| finding(source, number, format!("no rule {name}"))));
+            let scenarios = holders(line, "(scenario").into_iter();
+            let gone = scenarios.filter(|name| !scenario(tree, name));
+            found.extend(gone.map(|name| finding(source, number, format!("no scenario {name}"))));
         }
     }
     found
@@ -87,6 +90,11 @@ fn holders<'a>(line: &'a str, opening: &str) -> Vec<&'a str> {
 fn function(tree: &Tree, name: &str) -> bool {
     let text = format!("fn {name}");
     tree.iter().any(|source| source.code.lines().any(|line| names(line, &text)))
+}
+
+fn scenario(tree: &Tree, name: &str) -> bool {
+    let quoted = format!("\"{name}\"");
+    tree.iter().any(|source| source.path == "xtask/src/e2e.rs" && source.text.contains(&quoted))
 }
 
 pub(super) fn private(tree: &Tree) -> Vec<Finding> {
