@@ -8,6 +8,7 @@ mod emulator;
 mod source;
 mod uboot;
 
+use crate::big_endian;
 use crate::board::Board;
 use crate::build::TARGETS;
 use crate::command::{program, run as run_command, text};
@@ -29,7 +30,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("mender-artifact", "makes artifacts"),
     ("mender-client", "the client twinslot takes over from"),
     ("u-boot-tools", "mkenvimage"),
-    ("qemu-user-static", "runs the aarch64 binary"),
+    ("qemu-user-static", "runs the aarch64 binary, and the codec on a big-endian processor"),
     ("e2fsprogs", "mkfs.ext4"),
     ("fdisk", "sfdisk"),
     ("mount", "losetup, mount"),
@@ -100,7 +101,8 @@ fn emulated_board() -> Result<()> {
 fn rust() -> Result<()> {
     let root = text(&mut program("rustc", &["--print", "sysroot"]))?;
     let root = Path::new(root.trim());
-    let std = TARGETS.map(|target| (target, root.join("lib/rustlib").join(target).join("lib")));
+    let targets = [TARGETS[0], TARGETS[1], big_endian::TARGET];
+    let std = targets.map(|target| (target, root.join("lib/rustlib").join(target).join("lib")));
     rustup("target", &std)?;
     let programs = [("rustfmt", "bin/rustfmt"), ("clippy", "bin/cargo-clippy")];
     rustup("component", &programs.map(|(component, program)| (component, root.join(program))))

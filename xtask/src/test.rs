@@ -1,7 +1,7 @@
 //! Everything CI checks, in the order in which it fails soonest. Stops at the first failure.
 
 use crate::command::{cargo, run as run_command, step};
-use crate::{build, e2e, mutants, setup, size, tidy, tools};
+use crate::{big_endian, build, e2e, mutants, setup, size, tidy, tools};
 use anyhow::{Result, bail};
 use std::process::Command;
 
@@ -25,6 +25,7 @@ fn everything() -> Result<()> {
     step("build", || build::run(&[]))?;
     step("tests", || run_command(with_tools(&mut tests())?))?;
     step("doc tests", || run_command(with_tools(&mut doc_tests(&["--workspace"]))?))?;
+    step("big-endian", big_endian::codec)?;
     step("size", || size::run(&[]))?;
     step("mutants", || mutants::run(&[]))?;
     step("e2e", || e2e::run(&[]))
