@@ -16,6 +16,7 @@ mod install_commit;
 mod kernel_corrupt;
 mod kernel_panic;
 pub(crate) mod lab;
+mod log_writes;
 mod medium;
 mod overlay;
 mod power_cut;
@@ -73,6 +74,11 @@ const SCENARIOS: &[Scenario] = &[
         "power-cut-trying",
         "power fails 10 times in trial and settle: old or new runs, the next update goes well",
         power_cut::trying,
+    ),
+    scenario(
+        "log-writes",
+        "what dm-log-writes saw of an update starts a whole system wherever it ends",
+        log_writes::run,
     ),
     scenario("init-hangs", "a trial whose init hangs is ended by the watchdog", init_hangs::run),
     scenario(

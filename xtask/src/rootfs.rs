@@ -6,8 +6,8 @@ pub(crate) mod artifact;
 pub(crate) mod cache;
 pub(crate) mod contents;
 pub(crate) mod ext4;
-mod initramfs;
-mod modules;
+pub(crate) mod initramfs;
+pub(crate) mod modules;
 pub(crate) mod sources;
 
 use crate::board::Board;

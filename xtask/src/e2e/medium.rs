@@ -103,10 +103,20 @@ impl<'b> Medium<'b> {
         Ok(self.file.write_all_at(&bytes, part.start)?)
     }
 
+    /// Where something is kept behind all partitions, in bytes.
+    pub(crate) fn stored(number: u64) -> u64 {
+        STORE_START + number * STORE_STRIDE
+    }
+
+    /// The whole of it.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Puts a file behind all partitions; returns where it starts, in MiB, and its size in bytes.
     pub(crate) fn store(&self, number: u64, file: &Path) -> Result<(u64, u64)> {
         let bytes = fs::read(file).with_context(|| file.display().to_string())?;
-        let (start, size) = (STORE_START + number * STORE_STRIDE, u64::try_from(bytes.len())?);
+        let (start, size) = (Self::stored(number), u64::try_from(bytes.len())?);
         if size > STORE_STRIDE {
             bail!("{} is too large to be brought to a board", file.display());
         }

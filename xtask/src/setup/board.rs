@@ -1,17 +1,23 @@
-//! What runs on a board: Debian's kernel, its boot loader for real hardware, busybox and the
-//! environment tools, arm64 packages unpacked into one root.
+//! What runs on a board: Debian's kernel, its boot loader for real hardware, busybox,
+//! environment tools and dmsetup, arm64 packages unpacked into one root.
 
 use super::archive::{Archive, Wanted};
 use anyhow::Result;
 use std::fs;
 use std::path::Path;
 
-/// Beside the kernel; with the libraries that libubootenv's tools need.
+/// Beside the kernel; with the libraries that libubootenv's tools and dmsetup need.
 pub(crate) const PACKAGES: &[&str] = &[
     "busybox-static",
+    "dmsetup",
     "libc6",
+    "libcap2",
+    "libdevmapper1.02.1",
+    "libpcre2-8-0",
+    "libselinux1",
     "libubootenv-tool",
     "libubootenv0.1",
+    "libudev1",
     "libyaml-0-2",
     "u-boot-rockchip",
     "zlib1g",
