@@ -107,6 +107,25 @@ fn cut(judge: &Judge<'_>, mishap: &Mishap) {
     }
 }
 
+/// What was reported to have failed stays undone, also when the power fails right behind.
+fn stays_undone(judge: &Judge<'_>, mishap: &Mishap) {
+    let Err(failure) = &mishap.done else { return };
+    let cuts = loss::cuts(&judge.scene.board, &mishap.power.tape(), judge.scene.parts);
+    let end = cuts.last().unwrap();
+    for loss in end.losses(8, &mut Random::new(8)) {
+        let wreck = end.wreck(loss);
+        let loaded = uboot::load(&wreck.stores[2], &wreck.stores[3]).unwrap();
+        assert_eq!(
+            loaded.slot(judge.scene.parts),
+            Some(judge.scene.home()),
+            "{failure:?} {loss:?}"
+        );
+        if let Failure::Update(update::Error::Slot(_)) = failure {
+            assert!(!judge.scene.is_installed(wreck.store(TARGET)), "{failure:?} {loss:?}");
+        }
+    }
+}
+
 /// What an update does when nothing is wrong.
 fn operations(judge: &Judge<'_>) -> Vec<Op> {
     let calm = Mishap::of(judge, (&judge.scene.board, Deed::Install), Trouble::None);
@@ -123,6 +142,7 @@ fn any_operation_that_fails_once_ends_an_update_and_arms_nothing() {
     for (at, op) in operations(&judge).iter().enumerate() {
         let mishap = hold(&judge, Trouble::Fails(at));
         cut(&judge, &mishap);
+        stays_undone(&judge, &mishap);
         if mishap.done.is_ok() {
             survived.push(op.to_string());
         }

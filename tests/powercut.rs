@@ -10,7 +10,7 @@
 mod sim;
 
 use sim::artifact::{Artifact, DEVICE_TYPE, Signer256};
-use sim::campaign::{Campaign, Effort};
+use sim::campaign::{Campaign, Effort, Second};
 use sim::judge::{Judge, Wish};
 use sim::loss::{self, Loss};
 use sim::power::Power;
@@ -33,15 +33,19 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
 }
 
-/// Cuts the power everywhere, until there were as many wrecks as are asked for.
+/// Cuts the power everywhere; where many wrecks are asked for, cuts every recovery everywhere as
+/// well, and then draws until there were as many.
 fn survive(name: &str, plan: Plan, (lives, wish): (&[&[Deed]], Wish)) {
     let seed = number("TWINSLOT_SEED").unwrap_or(SEED);
-    let wanted = number("TWINSLOT_WRECKS").map_or(1, |all| all.div_ceil(SCENARIOS));
+    let wanted = number("TWINSLOT_WRECKS").map(|all| all.div_ceil(SCENARIOS));
     let scene = Scene::new(plan);
-    let effort = Effort { drawn: 8, second: 32, every: 32 };
+    let drawn = Second::Drawn(32);
+    let second = if wanted.is_some() { Second::Each } else { drawn };
+    let mut campaign = Campaign::new(&scene, Effort { drawn: 8, second, every: 32 }, seed);
     println!("{name}: seed {seed}");
-    let mut campaign = Campaign::new(&scene, effort, seed);
-    while campaign.tally().wrecks() < wanted {
+    campaign.run(lives, wish);
+    campaign.look(drawn);
+    while campaign.tally().wrecks() < wanted.unwrap_or_default() {
         campaign.run(lives, wish);
     }
     println!("{name}: {}", campaign.tally());

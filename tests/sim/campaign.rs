@@ -24,9 +24,18 @@ pub struct Effort {
     /// Losses drawn at a cut, besides those that are told one by one.
     pub drawn: usize,
     /// Second cuts tried for a wreck.
-    pub second: usize,
+    pub second: Second,
     /// One in so many second wrecks is followed to its end, the others to their next boot.
     pub every: usize,
+}
+
+/// Which of all the cuts in what a wreck does next.
+#[derive(Debug, Clone, Copy)]
+pub enum Second {
+    /// Every one, under every loss that is told by itself, and as many drawn ones.
+    Each,
+    /// So many, drawn.
+    Drawn(usize),
 }
 
 /// What a campaign found.
@@ -96,6 +105,11 @@ impl<'s> Campaign<'s> {
         self.tally
     }
 
+    /// From the next run on.
+    pub fn look(&mut self, second: Second) {
+        self.effort.second = second;
+    }
+
     /// Lives through `lives`, each a boot and deeds, cutting everywhere; after a cut the board
     /// does as it wishes.
     pub fn run(&mut self, lives: &[&[Deed]], wish: Wish) {
@@ -137,16 +151,32 @@ impl<'s> Campaign<'s> {
         let end = loss::end(wreck, &tape, self.judge.scene.parts);
         path.hold(self.judge.ask_why(&power, &end, booted));
         let cuts = loss::cuts(wreck, &tape, self.judge.scene.parts);
-        for _ in 0..self.effort.second {
-            let cut = &cuts[self.random.below(cuts.len())];
-            self.again((&tape, cut), path);
-        }
+        self.cut_again(&tape, &cuts, path);
         self.follow(&end, path);
     }
 
+    /// Second cuts of one board.
+    fn cut_again(&mut self, tape: &[Op], cuts: &[Cut], path: &Path) {
+        match self.effort.second {
+            Second::Each => {
+                for cut in cuts {
+                    for loss in cut.losses(self.effort.drawn, &mut self.random) {
+                        self.again((tape, cut), loss, path);
+                    }
+                }
+            }
+            Second::Drawn(count) => {
+                for _ in 0..count {
+                    let cut = &cuts[self.random.below(cuts.len())];
+                    let loss = cut.loss(&mut self.random);
+                    self.again((tape, cut), loss, path);
+                }
+            }
+        }
+    }
+
     /// One more cut, followed a while where it is this one's turn.
-    fn again(&mut self, (tape, cut): (&[Op], &Cut), path: &Path) {
-        let loss = cut.loss(&mut self.random);
+    fn again(&mut self, (tape, cut): (&[Op], &Cut), loss: Loss, path: &Path) {
         let wreck = cut.wreck(loss);
         if !self.seen.insert(wreck.fingerprint()) {
             return;
@@ -199,10 +229,7 @@ impl<'s> Campaign<'s> {
                 path.hold(self.judge.act(&power, (booted, wish)));
                 let tape = power.tape();
                 let cuts = loss::cuts(&killed, &tape, self.judge.scene.parts);
-                for _ in 0..self.effort.second {
-                    let cut = &cuts[self.random.below(cuts.len())];
-                    self.again((&tape, cut), &path);
-                }
+                self.cut_again(&tape, &cuts, &path);
             }
         }
     }

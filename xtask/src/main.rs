@@ -12,6 +12,7 @@ mod environment;
 mod image;
 mod miri;
 mod mutants;
+mod powercut;
 mod qemu;
 mod rootfs;
 mod setup;

@@ -1,8 +1,8 @@
 //! The tasks, one line each.
 
 use crate::{
-    bench, big_endian, build, demo, e2e, image, miri, mutants, setup, size, test, tidy, tools,
-    vectors,
+    bench, big_endian, build, demo, e2e, image, miri, mutants, powercut, setup, size, test, tidy,
+    tools, vectors,
 };
 use anyhow::Result;
 
@@ -26,6 +26,11 @@ pub(crate) const TASKS: &[Task] = &[
     task("mutants", "sabotages that a test must catch; `mutants NAME..`", mutants::run),
     task("big-endian", "the codec and the core on a big-endian processor", big_endian::run),
     task("miri", "the codec and the core under Miri (nightly)", miri::run),
+    task(
+        "powercut",
+        "a million power cuts on a simulated board: `powercut [--wrecks N] [--seed N]`",
+        powercut::run,
+    ),
     task("bench", "speed and memory on a large image, beside mender-client", bench::run),
     task("vectors", "make the test artifacts again; `vectors DIR`", vectors::run),
     task("image", "a whole eMMC image: `image BOARD [--out DIR] [--check]`", image::run),
