@@ -152,7 +152,8 @@ impl Loaded {
         Ok(loaded)
     }
 
-    fn merge(&mut self, path: &Path, text: &[u8]) -> Result<(), Error> {
+    /// Takes a file's text over what was read before.
+    pub(crate) fn merge(&mut self, path: &Path, text: &[u8]) -> Result<(), Error> {
         let parsed = json::parse(text).map_err(|error| Error::Json { path: path.into(), error })?;
         let object = parsed.to_object().ok_or_else(|| Error::NoObject { path: path.into() })?;
         self.take(File { path }, object)

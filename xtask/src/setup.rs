@@ -11,7 +11,7 @@ mod uboot;
 use crate::big_endian;
 use crate::board::Board;
 use crate::build::TARGETS;
-use crate::command::{program, run as run_command, text};
+use crate::command::{cargo, program, run as run_command, text};
 use crate::qemu::Emulator;
 use crate::tools;
 use crate::uboot::{EMULATED, Recipe};
@@ -48,6 +48,9 @@ const PACKAGES: &[(&str, &str)] = &[
     ("bzip2", "unpacks U-Boot's source"),
 ];
 
+/// For `fuzz` alone.
+const FUZZ_PACKAGES: &[(&str, &str)] = &[("g++", "compiles libFuzzer")];
+
 const LIBUBOOTENV: [&str; 2] = ["libubootenv-tool", "libubootenv0.1"];
 
 /// Does what is missing, and says so step by step.
@@ -69,10 +72,21 @@ fn lock() -> Result<File> {
 /// What the tests need, but for the emulated board.
 pub(crate) fn tests() -> Result<()> {
     rust()?;
-    packages()?;
+    packages(PACKAGES)?;
     fs::create_dir_all(tools::cache()?)?;
     once(&tools::libubootenv()?, "libubootenv, unpacked", libubootenv)?;
     once(&tools::uboot()?, "U-Boot's fw_printenv and fw_setenv", uboot::build)
+}
+
+/// What `fuzz` needs besides a nightly toolchain: cargo-fuzz's place.
+pub(crate) fn fuzz() -> Result<PathBuf> {
+    packages(FUZZ_PACKAGES)?;
+    let to = tools::cache()?.join("cargo-fuzz");
+    once(&to, "cargo-fuzz", |to| {
+        let mut install = cargo(&["install", "cargo-fuzz", "--locked", "--root"]);
+        run_command(install.arg(to))
+    })?;
+    Ok(to.join("bin"))
 }
 
 /// What the end-to-end tests run on.
@@ -120,10 +134,10 @@ fn rustup(kind: &str, wanted: &[(&str, PathBuf)]) -> Result<()> {
     run_command(program("rustup", &[kind, "add"]).args(missing))
 }
 
-fn packages() -> Result<()> {
-    let missing = missing_packages()?;
+fn packages(wanted: &[(&'static str, &str)]) -> Result<()> {
+    let missing = missing_packages(wanted)?;
     if missing.is_empty() {
-        println!("setup: packages: all {} are there", PACKAGES.len());
+        println!("setup: packages: all {} are there", wanted.len());
         return Ok(());
     }
     println!("setup: packages: installing {}", missing.join(", "));
@@ -135,13 +149,13 @@ fn packages() -> Result<()> {
     run_command(apt(&options).args(missing))
 }
 
-fn missing_packages() -> Result<Vec<&'static str>> {
+fn missing_packages(wanted: &[(&'static str, &str)]) -> Result<Vec<&'static str>> {
     let format = "--showformat=${db:Status-Status} ${Package}\n";
     let mut query = program("dpkg-query", &["--show", format]);
-    let known = text(query.args(PACKAGES.iter().map(|(name, _)| name)))
+    let known = text(query.args(wanted.iter().map(|(name, _)| name)))
         .context("setup knows Debian, and here is no dpkg-query")?;
     let installed = |name: &str| known.lines().any(|line| line == format!("installed {name}"));
-    Ok(PACKAGES.iter().map(|(name, _)| *name).filter(|name| !installed(name)).collect())
+    Ok(wanted.iter().map(|(name, _)| *name).filter(|name| !installed(name)).collect())
 }
 
 /// apt-get, which asks nothing, waits for another apt, and may write where only we may.

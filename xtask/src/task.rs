@@ -1,8 +1,8 @@
 //! The tasks, one line each.
 
 use crate::{
-    bench, big_endian, build, demo, e2e, image, miri, mutants, powercut, setup, size, test, tidy,
-    tools, vectors,
+    bench, big_endian, build, coverage, demo, e2e, fuzz, image, miri, mutants, powercut, setup,
+    size, test, tidy, tools, vectors,
 };
 use anyhow::Result;
 
@@ -31,6 +31,8 @@ pub(crate) const TASKS: &[Task] = &[
         "a million power cuts on a simulated board: `powercut [--wrecks N] [--seed N]`",
         powercut::run,
     ),
+    task("fuzz", "all fuzz targets, or one: `fuzz [TARGET] [--seconds N]` (nightly)", fuzz::run),
+    task("coverage", "how much of the parsers the fuzz corpora reach", coverage::run),
     task("bench", "speed and memory on a large image, beside mender-client", bench::run),
     task("vectors", "make the test artifacts again; `vectors DIR`", vectors::run),
     task("image", "a whole eMMC image: `image BOARD [--out DIR] [--check]`", image::run),

@@ -1,0 +1,31 @@
+//! Public keys in PEM, and signatures in base64.
+
+use twinslot::artifact::key::PublicKey;
+use twinslot::artifact::key::{RAW_BYTES_MAX, Signature};
+
+use super::said;
+use crate::sim::artifact::Signer256;
+
+/// A PEM text, and behind a NUL a signature. No signature fits a message that nobody signed.
+pub fn key_and_signature(data: &[u8]) {
+    let mut parts = data.splitn(2, |byte| *byte == 0);
+    let (pem, text) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let signature = Signature::from_base64(text);
+    match &signature {
+        Ok(_) => assert!(text.len() <= RAW_BYTES_MAX.div_ceil(3) * 4),
+        Err(error) => said(error),
+    }
+    let owners = Signature::from_base64(&Signer256::Owner.sign(MESSAGE)).unwrap();
+    let key = match PublicKey::from_pem(pem) {
+        Ok(key) => key,
+        Err(error) => return said(error),
+    };
+    assert_eq!(PublicKey::from_pem(pem).unwrap(), key);
+    said(key.kind());
+    said(format!("{key:?}"));
+    for signature in [signature.ok(), Some(owners)].into_iter().flatten() {
+        said(key.signed(MESSAGE, &signature).unwrap_err());
+    }
+}
+
+const MESSAGE: &[u8] = b"signed by the owner alone";
