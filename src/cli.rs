@@ -2,12 +2,9 @@
 
 mod args;
 mod environment;
-mod exit;
 mod input;
 mod inspect;
 mod install;
-mod object;
-mod session;
 mod show;
 mod status;
 mod trial;
@@ -16,9 +13,10 @@ mod why;
 use std::ffi::OsString;
 use std::io::Write as _;
 
+use crate::failure::{Exit, Failure};
+use crate::logger;
+use crate::object::Object;
 use args::{After, Command, Common, Invocation, Output, ProgressStyle};
-use exit::{Exit, Failure};
-use object::Object;
 
 /// What a command that did its work has to say.
 #[derive(Debug)]
@@ -48,24 +46,28 @@ impl Report {
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> Exit {
     let invocation = match args::parse(args) {
         Ok(invocation) => invocation,
-        Err(error) => return emit(Err(error.into()), &Common::default()),
+        Err(error) => {
+            let failure = Failure::new(Exit::Usage, "usage", error);
+            return emit(Err(failure), &Common::default());
+        }
     };
     let Invocation { command, common } = invocation;
+    logger::listen(common.verbosity);
     let result = dispatch(command, &common);
     let after = result.as_ref().map_or(After::Nothing, |report| report.after);
     let exit = emit(result, &common);
     if after == After::Reboot {
-        return reboot(exit, &common);
+        return reboot(exit);
     }
     exit
 }
 
 /// Returns only if the system does not go down.
-fn reboot(exit: Exit, common: &Common) -> Exit {
+fn reboot(exit: Exit) -> Exit {
     match crate::sys::reboot::restart() {
         Ok(never) => match never {},
         Err(cause) => {
-            warn(common, format_args!("cannot reboot: {cause}"));
+            log::error!("cannot reboot: {cause}");
             if exit == Exit::Done { Exit::Failed } else { exit }
         }
     }
@@ -126,13 +128,6 @@ fn emit(result: Result<Report, Failure>, common: &Common) -> Exit {
             }
             failure.exit
         }
-    }
-}
-
-/// Says something on standard error that does not stop the command.
-fn warn(common: &Common, message: impl std::fmt::Display) {
-    if common.verbosity >= 0 {
-        eprintln!("twinslot: warning: {message}");
     }
 }
 

@@ -6,6 +6,12 @@ use twinslot::json::{self, Object, Value};
 
 use crate::sys::store::{self, ReadError};
 
+mod scripts;
+mod server;
+
+pub(crate) use scripts::ScriptsConfig;
+pub(crate) use server::ServerConfig;
+
 /// Read in this order where no file is named; later ones stand above earlier ones, as the Mender
 /// client does it (client 3 and 4: fallback below /var/lib, main file in /etc).
 const MENDER: [&str; 2] = ["/var/lib/mender/mender.conf", "/etc/mender/mender.conf"];
@@ -16,35 +22,19 @@ const OWN: &str = "/etc/twinslot/twinslot.conf";
 const FILE_BYTES: u64 = 256 << 10;
 
 /// Keys that mean something to a Mender client and nothing here, or not yet.
-const MENDERS: [&str; 28] = [
+const MENDERS: [&str; 12] = [
     "ClientProtocol",
     "Connectivity",
     "DBus",
     "DaemonLogLevel",
     "DeploymentLogLevel",
     "DeviceTier",
-    "HttpsClient",
-    "InventoryPollIntervalSeconds",
     "ModuleTimeoutSeconds",
     "ModulesPath",
-    "OnDemand",
-    "RetryDownloadCount",
-    "RetryPollCount",
-    "RetryPollIntervalSeconds",
-    "RootfsScriptsPath",
-    "Security",
-    "ServerCertificate",
-    "ServerURL",
-    "Servers",
     "SkipVerify",
-    "StateScriptRetryIntervalSeconds",
-    "StateScriptRetryTimeoutSeconds",
-    "StateScriptTimeoutSeconds",
-    "TenantToken",
     "UpdateControlMapBootExpirationTimeSeconds",
     "UpdateControlMapExpirationTimeSeconds",
     "UpdateLogPath",
-    "UpdatePollIntervalSeconds",
 ];
 
 /// Everything an artifact may ask for, in bytes: mender-artifact's xz dictionary is 64 MiB.
@@ -79,6 +69,10 @@ pub(crate) struct Config {
     pub(crate) skip_unchanged: bool,
     /// `MemoryMax`, in bytes
     pub(crate) memory_max_bytes: u64,
+    /// Servers, and when they are asked.
+    pub(crate) server: ServerConfig,
+    /// State scripts.
+    pub(crate) scripts: ScriptsConfig,
 }
 
 impl Default for Config {
@@ -97,6 +91,8 @@ impl Default for Config {
             read_back: true,
             skip_unchanged: true,
             memory_max_bytes: MEMORY_MAX,
+            server: ServerConfig::default(),
+            scripts: ScriptsConfig::default(),
         }
     }
 }
@@ -164,6 +160,9 @@ impl Loaded {
         let mut keys = None;
         for (key, value) in object.iter() {
             let key = key.to_string();
+            if config.server.take(file, &key, value)? || config.scripts.take(file, &key, value)? {
+                continue;
+            }
             // Mender's keys are case-insensitive.
             match key.to_ascii_lowercase().as_str() {
                 "rootfsparta" => config.slot_a = Some(file.text(&key, value)?),
@@ -244,7 +243,7 @@ mod tests {
     #[test]
     fn mender_keys_mean_what_they_mean_to_mender() {
         let read = config(&[r#"{"RootfsPartA":"/dev/mmcblk0p2","rootfspartb":"/dev/mmcblk0p3",
-                "ArtifactVerifyKey":"/k","ServerURL":"https://x","UpdatePollIntervalSeconds":1}"#]);
+                "ArtifactVerifyKey":"/k","ClientProtocol":"https"}"#]);
         let expected = Config {
             slot_a: Some("/dev/mmcblk0p2".into()),
             slot_b: Some("/dev/mmcblk0p3".into()),

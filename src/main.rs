@@ -3,11 +3,22 @@
 mod cli;
 mod config;
 mod decode;
+mod failure;
 mod health;
+mod installer;
+mod logger;
 mod machine;
+#[expect(dead_code, reason = "until all of it is wired")]
+mod net;
+mod object;
+mod session;
 mod state;
+mod status;
 mod sys;
 mod threads;
+mod trial;
+mod trust;
+mod why;
 
 use std::process::ExitCode;
 

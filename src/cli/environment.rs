@@ -8,23 +8,24 @@ use std::path::Path;
 use twinslot::environment::Environment;
 use uboot_env::Which;
 
+use super::Report;
 use super::args::{Changes, Common, PrintStyle};
-use super::exit::{Exit, Failure};
-use super::object::{Object, array};
-use super::{Report, inspect, session};
-use crate::sys;
+use crate::failure::{Exit, Failure};
+use crate::object::{Object, array};
+use crate::status::copy;
 use crate::sys::env::EnvFiles;
+use crate::{session, sys};
 
 /// The longest script, in bytes: an environment's worth of lines, and comments.
 const SCRIPT_BYTES: u64 = 1 << 20;
 
 /// The environment of the configuration, or of the file that was named.
 fn open(common: &Common) -> Result<Environment<'static, EnvFiles>, Failure> {
-    let buffers = &mut inspect::buffers()?.environment;
+    let buffers = &mut session::buffers()?.environment;
     match &common.fw_env_config {
         Some(path) => session::environment(path, buffers),
         None => {
-            let config = session::configuration(common)?;
+            let config = session::configuration(common.config.as_deref())?;
             session::environment(&config.fw_env_config, buffers)
         }
     }
@@ -136,14 +137,6 @@ pub(crate) fn check(common: &Common) -> Result<Report, Failure> {
     let exit = if is_sound { Exit::Done } else { Exit::Io };
     let report = Report::done(text, Object::default().raw("copies", array(copies)));
     Ok(Report { exit, ..report })
-}
-
-/// One copy for an app.
-pub(crate) fn copy(found: &twinslot::environment::Found) -> Object {
-    match found {
-        Ok(serial) => Object::default().raw("valid", true).raw("serial", serial),
-        Err(bad) => Object::default().raw("valid", false).text("problem", bad),
-    }
 }
 
 /// Writes the copy that is not in use anew from the one that is.

@@ -7,7 +7,7 @@ use std::io::{self, Read, Stdin};
 use embedded_io::ErrorType;
 use twinslot::stream::Error;
 
-use super::exit::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 use crate::sys;
 use crate::sys::signal;
 

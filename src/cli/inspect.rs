@@ -1,68 +1,26 @@
-//! `inspect`: what an artifact says of itself, verified; and what `install` needs to open one.
+//! `inspect`: what an artifact says of itself, verified.
 
 use std::ffi::OsStr;
 use std::fmt::{Display, Write as _};
-use std::path::Path;
 
 use twinslot::artifact::header::Header;
-use twinslot::artifact::key::PublicKey;
-use twinslot::artifact::trust::Keys;
 use twinslot::artifact::{Opened, Room, open};
 use twinslot::json::Escaped;
-use twinslot::memory::Buffers;
 use twinslot::stream::digest::Digest;
 
+use super::Report;
 use super::args::Common;
-use super::exit::{Exit, Failure};
 use super::input::Input;
-use super::object::{Object, array};
-use super::{Report, session};
-use crate::config::Config;
 use crate::decode::HeapDecoders;
-use crate::sys::{pool, store};
-
-/// The longest PEM file, in bytes.
-const KEY_BYTES: u64 = 16 << 10;
-
-/// The keys that may sign an artifact for this device.
-///
-/// # Errors
-/// None is configured, or one cannot be read.
-pub(crate) fn keys(config: &Config) -> Result<Keys, Failure> {
-    let mut keys: Option<Keys> = None;
-    for path in &config.verify_keys {
-        let key = key(path)?;
-        match &mut keys {
-            None => keys = Some(Keys::new(key)),
-            Some(keys) => keys.add(key).map_err(|error| unusable(path, &error))?,
-        }
-    }
-    keys.ok_or_else(|| {
-        let message = "the configuration has no ArtifactVerifyKey: nothing could be trusted";
-        Failure::new(Exit::Usage, "no-verify-key", message)
-    })
-}
-
-fn key(path: &Path) -> Result<PublicKey, Failure> {
-    let pem = store::read_bounded(path, KEY_BYTES).map_err(|error| unusable(path, &error))?;
-    let pem = pem.ok_or_else(|| unusable(path, &"no such file"))?;
-    PublicKey::from_pem(&pem).map_err(|error| unusable(path, &error))
-}
-
-fn unusable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
-    Failure::new(Exit::Usage, "verify-key", format!("{}: {error}", path.display()))
-}
-
-/// The pool, which nobody else has claimed yet.
-pub(crate) fn buffers() -> Result<&'static mut Buffers, Failure> {
-    pool::claim().ok_or_else(|| Failure::new(Exit::Failed, "internal", "buffers claimed twice"))
-}
+use crate::failure::Failure;
+use crate::object::{Object, array};
+use crate::{session, trust};
 
 /// Verifies the artifact at `source` and describes it.
 pub(crate) fn run(source: &OsStr, common: &Common) -> Result<Report, Failure> {
-    let config = session::configuration(common)?;
-    let keys = keys(&config)?;
-    let buffers = buffers()?;
+    let config = session::configuration(common.config.as_deref())?;
+    let keys = trust::keys(&config)?;
+    let buffers = session::buffers()?;
     let mut decoders = HeapDecoders { memory_max: config.memory_max_bytes };
     let room = Room { scratch: &mut buffers.held.0, texts: &mut buffers.header };
     let opened = open(Input::open(source)?, &keys, room, &mut decoders)?;
@@ -71,7 +29,7 @@ pub(crate) fn run(source: &OsStr, common: &Common) -> Result<Report, Failure> {
 
 fn describe<R>(opened: &Opened<'_, R>) -> Report {
     let header = opened.header();
-    let key = hex(opened.manifest().key());
+    let key = Digest(*opened.manifest().key()).to_string();
     let payload = opened.manifest().payload();
     let payload = payload.map(|(name, digest)| (name.to_string(), digest.to_string()));
     let fields = Object::default()
@@ -136,9 +94,4 @@ fn provides(header: &Header<'_>) -> Object {
     header
         .provides()
         .fold(Object::default(), |object, (key, value)| object.text(&key.to_string(), value))
-}
-
-/// A key's id as people compare it.
-pub(crate) fn hex(id: &[u8; 32]) -> String {
-    Digest(*id).to_string()
 }

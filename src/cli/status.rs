@@ -1,200 +1,33 @@
-//! `status`, `show-artifact`, `show-provides`: what runs, what will, and what is known of it.
+//! `status`, `show-artifact`, `show-provides`.
 
-use std::fmt::{Display, Write as _};
+use twinslot::provides::ARTIFACT_NAME;
 
-use twinslot::artifact::key::PublicKey;
-use twinslot::environment::Found;
-use twinslot::journal::outcome::Last;
-use twinslot::provides::{ARTIFACT_NAME, Provides};
-use twinslot::slot::Slot;
-use uboot_env::Which;
-
+use super::Report;
 use super::args::Common;
-use super::exit::Failure;
-use super::object::{Object, array};
-use super::session::{self, Place};
-use super::{Report, environment, inspect, install, warn, why};
-use crate::config::Config;
-use crate::machine::Machine;
-use crate::state::StateDir;
-use crate::sys::block::SlotReader;
-use crate::sys::mmc;
+use crate::failure::Failure;
+use crate::object::Object;
+use crate::session;
+use crate::status::{self, Status};
+
+/// Everything at once.
+pub(crate) fn run(common: &Common) -> Result<Report, Failure> {
+    let config = session::configuration(common.config.as_deref())?;
+    let status = Status::find(&config, &mut session::buffers()?.environment)?;
+    Ok(Report::done(status.text(), status.fields()))
+}
 
 /// The running system's artifact name.
 pub(crate) fn show_artifact(common: &Common) -> Result<Report, Failure> {
-    let provides = running(common)?;
+    let config = session::configuration(common.config.as_deref())?;
+    let provides = status::running(&config, &mut session::buffers()?.environment)?;
     let name = provides.get(ARTIFACT_NAME).unwrap_or("unknown");
     Ok(Report::done(format!("{name}\n"), Object::default().text("artifact_name", name)))
 }
 
 /// Everything the running system provides, a line `KEY=VALUE` each.
 pub(crate) fn show_provides(common: &Common) -> Result<Report, Failure> {
-    let provides = running(common)?;
-    Ok(Report::done(provides.as_str(), Object::default().raw("provides", json(&provides))))
-}
-
-fn running(common: &Common) -> Result<Provides, Failure> {
-    let config = session::configuration(common)?;
-    let machine = Machine::find(&config)?;
-    let buffers = inspect::buffers()?;
-    let environment = session::environment(&config.fw_env_config, &mut buffers.environment)?;
-    let place = Place::find(&machine, &environment)?;
-    Ok(StateDir::new(&config.state_dir).provides(place.committed())?)
-}
-
-fn json(provides: &Provides) -> Object {
-    provides.iter().fold(Object::default(), |object, (key, value)| object.text(key, value))
-}
-
-/// Everything at once. Where the board cannot be told, the environment's copies are still shown:
-/// that is when they are needed.
-pub(crate) fn run(common: &Common) -> Result<Report, Failure> {
-    let config = session::configuration(common)?;
-    let machine = Machine::find(&config)?;
-    let buffers = inspect::buffers()?;
-    let environment = session::environment(&config.fw_env_config, &mut buffers.environment)?;
-    let place = Place::find(&machine, &environment)?;
-    let state = StateDir::new(&config.state_dir);
-    let status = Status {
-        copies: environment.found().collect(),
-        current: environment.current()?.0,
-        journal: state.journal()?,
-        provides: state.provides(place.committed())?,
-        config: &config,
-        machine: &machine,
-        state,
-        place,
-    };
-    Ok(Report::done(status.text(), status.fields(common)))
-}
-
-/// What was found; how it is shown is below.
-struct Status<'s> {
-    config: &'s Config,
-    machine: &'s Machine,
-    state: StateDir,
-    place: Place,
-    copies: Vec<Found>,
-    current: Which,
-    journal: Vec<u8>,
-    provides: Provides,
-}
-
-impl Status<'_> {
-    fn text(&self) -> String {
-        let mut text = String::new();
-        let mut line = |name: &str, value: &dyn Display| {
-            // Writing to a String does not fail.
-            let _ = writeln!(text, "{name:<13} {value}");
-        };
-        line("booted", &format_args!("slot {}", self.place.booted));
-        line("next", &format_args!("slot {}", self.place.next()));
-        line("state", &self.place.word());
-        line("artifact", &self.name().unwrap_or("unknown"));
-        for slot in [Slot::A, Slot::B] {
-            let (device, name) = (&self.machine.partition(slot).path, self.name_in(slot));
-            let name = name.unwrap_or_else(|| "unknown".into());
-            line(&format!("slot {slot}"), &format_args!("{} {name}", device.display()));
-        }
-        for (which, found) in [Which::First, Which::Second].into_iter().zip(&self.copies) {
-            let used = if which == self.current { ", in use" } else { "" };
-            match found {
-                Ok(serial) => {
-                    line("environment", &format_args!("{which} copy: serial {serial}{used}"));
-                }
-                Err(bad) => line("environment", &format_args!("{which} copy: {bad}")),
-            }
-        }
-        line("last", &why::summary(&self.last()));
-        text
-    }
-
-    fn fields(&self, common: &Common) -> Object {
-        Object::default()
-            .text("booted", self.place.booted)
-            .text("next", self.place.next())
-            .text("state", self.place.word())
-            .text_or_null("artifact_name", self.name())
-            .text_or_null("device_type", install::device_type(self.config).ok())
-            .raw("slots", self.slots())
-            .raw("provides", json(&self.provides))
-            .raw("environment", self.environment())
-            .raw("trust", self.trust(common))
-            .raw("last", why::outcome(&self.last()))
-            .raw("emmc", self.emmc(common))
-    }
-
-    fn name(&self) -> Option<&str> {
-        self.provides.get(ARTIFACT_NAME)
-    }
-
-    /// What is on record for `slot`, or for the running one what its builder said.
-    fn name_in(&self, slot: Slot) -> Option<String> {
-        if slot == self.place.committed() {
-            return self.name().map(str::to_owned);
-        }
-        let recorded = self.state.recorded(slot).ok().flatten()?;
-        recorded.get(ARTIFACT_NAME).map(str::to_owned)
-    }
-
-    fn last(&self) -> Last<'_> {
-        session::last(&self.journal, self.place.now())
-    }
-
-    fn slots(&self) -> Object {
-        [Slot::A, Slot::B].into_iter().fold(Object::default(), |object, slot| {
-            let path = &self.machine.partition(slot).path;
-            let size = SlotReader::open(path).map(|device| device.size_bytes());
-            let size = size.map_or("null".to_owned(), |size| size.to_string());
-            let fields = Object::default()
-                .text("device", path.display())
-                .raw("bytes", size)
-                .text_or_null("artifact_name", self.name_in(slot));
-            object.raw(slot.letter(), fields)
-        })
-    }
-
-    fn environment(&self) -> Object {
-        let vars = &self.place.vars;
-        let limit = vars.bootlimit.map_or("null".to_owned(), |limit| limit.to_string());
-        Object::default()
-            .raw("copies", array(self.copies.iter().map(environment::copy)))
-            .raw("current", if self.current == Which::First { 0 } else { 1 })
-            .raw("bootcount", vars.bootcount)
-            .raw("bootlimit", limit)
-    }
-
-    fn trust(&self, common: &Common) -> Object {
-        let keys = match inspect::keys(self.config) {
-            Ok(keys) => {
-                let key = |key: &PublicKey| {
-                    Object::default().text("id", inspect::hex(key.id())).text("origin", "config")
-                };
-                array(keys.iter().map(key))
-            }
-            Err(failure) => {
-                warn(common, failure.message);
-                array([""; 0])
-            }
-        };
-        Object::default().raw("keys", keys).raw("custom_images", false)
-    }
-
-    /// The health of the eMMC the slots are on; null where they are on something else.
-    fn emmc(&self, common: &Common) -> String {
-        let Some(disk) = self.machine.partition(Slot::A).disk else { return "null".to_owned() };
-        match mmc::health(disk) {
-            Ok(Some(health)) => Object::default()
-                .text("pre_eol", health.pre_eol.word())
-                .raw("life_time_a", health.life_time_a)
-                .raw("life_time_b", health.life_time_b)
-                .raw("cache", health.cache)
-                .to_string(),
-            Ok(None) => "null".to_owned(),
-            Err(failure) => {
-                warn(common, failure);
-                "null".to_owned()
-            }
-        }
-    }
+    let config = session::configuration(common.config.as_deref())?;
+    let provides = status::running(&config, &mut session::buffers()?.environment)?;
+    let object = Object::default().raw("provides", status::provides(&provides));
+    Ok(Report::done(provides.as_str(), object))
 }

@@ -1,5 +1,5 @@
 //! What the program's commands do with the core, on a simulated board: the same calls in the
-//! same order as `src/cli`, and no decision of their own.
+//! same order as `src/installer.rs` and `src/trial.rs`, and no decision of their own.
 
 use twinslot::artifact::compat::Device;
 use twinslot::artifact::trust::Keys;

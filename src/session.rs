@@ -1,5 +1,5 @@
-//! What most commands begin with: the configuration, this machine, its environment, and where
-//! the board is in an update.
+//! What most commands begin with: the configuration, the buffers, this machine, its environment,
+//! and where the board is in an update. Changes nothing.
 
 use std::path::Path;
 
@@ -7,27 +7,31 @@ use twinslot::boot::{BootVars, Disagreement};
 use twinslot::environment::{CopyBuffer, Environment};
 use twinslot::journal;
 use twinslot::journal::outcome::{self, Last, Now};
+use twinslot::memory::Buffers;
 use twinslot::slot::{Slot, State};
 use uboot_env::config::Config as EnvConfig;
 
-use super::args::Common;
-use super::exit::{Exit, Failure};
-use super::warn;
 use crate::config::{Config, Loaded};
+use crate::failure::{Exit, Failure};
 use crate::machine::Machine;
 use crate::sys::env::EnvFiles;
-use crate::sys::store;
+use crate::sys::{pool, store};
 
 /// The longest fw_env.config, in bytes.
 const ENV_CONFIG_BYTES: u64 = 64 << 10;
 
 /// Reads the configuration, and says what in it nobody understands.
-pub(crate) fn configuration(common: &Common) -> Result<Config, Failure> {
-    let loaded = Loaded::read(common.config.as_deref())?;
+pub(crate) fn configuration(named: Option<&Path>) -> Result<Config, Failure> {
+    let loaded = Loaded::read(named)?;
     for key in &loaded.unknown {
-        warn(common, format_args!("unknown configuration key: {key}"));
+        log::warn!("unknown configuration key: {key}");
     }
     Ok(loaded.config)
+}
+
+/// The pool, which nobody else has claimed yet.
+pub(crate) fn buffers() -> Result<&'static mut Buffers, Failure> {
+    pool::claim().ok_or_else(|| Failure::new(Exit::Failed, "internal", "buffers claimed twice"))
 }
 
 /// Opens the environment that fw_env.config names; bad copies are no error here.
@@ -84,11 +88,12 @@ impl Place {
     }
 
     /// Says so when the boot loader would never go back by itself.
-    pub(crate) fn warn_without_fallback(&self, common: &Common) {
+    pub(crate) fn warn_without_fallback(&self) {
         if self.vars.bootlimit.is_none() {
-            let message = "the environment has no bootlimit: the boot loader will not go back by \
-                           itself from a system that does not start";
-            warn(common, message);
+            log::warn!(
+                "the environment has no bootlimit: the boot loader will not go back by itself \
+                 from a system that does not start"
+            );
         }
     }
 

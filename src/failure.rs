@@ -77,12 +77,6 @@ impl Failure {
     }
 }
 
-impl From<lexopt::Error> for Failure {
-    fn from(error: lexopt::Error) -> Self {
-        Self::new(Exit::Usage, "usage", error)
-    }
-}
-
 impl From<config::Error> for Failure {
     fn from(error: config::Error) -> Self {
         Self::new(Exit::Usage, "configuration", error)
