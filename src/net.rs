@@ -2,6 +2,7 @@
 //! Linux's devices, and never knows what an artifact is.
 
 mod date;
+pub(crate) mod download;
 pub(crate) mod exchange;
 pub(crate) mod http;
 pub(crate) mod server;

@@ -26,6 +26,8 @@ pub(crate) struct ServerConfig {
     pub(crate) retry_poll_s: u64,
     /// `RetryDownloadCount`: pauses in a download without a byte gained before it fails
     pub(crate) retry_download: u64,
+    /// `NetworkTimeoutSeconds`: how long a server may be silent
+    pub(crate) silence_s: u64,
     /// `OnDemand`: the daemon only reports that an update waits
     pub(crate) on_demand: bool,
     /// `MaintenanceWindow`: `HH:MM-HH:MM` in UTC, when the daemon may install by itself
@@ -50,6 +52,7 @@ impl Default for ServerConfig {
             inventory_poll_s: 28_800,
             retry_poll_s: 300,
             retry_download: 10,
+            silence_s: 30,
             on_demand: false,
             maintenance_window: None,
             allow_downgrade: false,
@@ -77,6 +80,7 @@ impl ServerConfig {
             "inventorypollintervalseconds" => self.inventory_poll_s = file.number(key, value)?,
             "retrypollintervalseconds" => self.retry_poll_s = file.number(key, value)?,
             "retrydownloadcount" => self.retry_download = file.number(key, value)?,
+            "networktimeoutseconds" => self.silence_s = file.number(key, value)?.max(1),
             "ondemand" => self.on_demand = file.flag(key, value)?,
             "maintenancewindow" => self.maintenance_window = Some(file.text(key, value)?),
             "allowdowngrade" => self.allow_downgrade = file.flag(key, value)?,

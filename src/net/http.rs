@@ -106,10 +106,10 @@ impl Client {
     }
 
     fn with(config: Arc<ClientConfig>, silence: Duration, stop: Stop) -> Self {
-        let connector = ()
-            .chain(ConnectProxyConnector::default())
-            .chain(TcpConnector::default())
-            .chain(TlsConnector { config: config.clone(), stop: stop.clone() });
+        let connector =
+            ().chain(ConnectProxyConnector::default())
+                .chain(TcpConnector::default())
+                .chain(TlsConnector { config: config.clone(), stop: stop.clone() });
         let agent = Agent::with_parts(limits(silence), connector, DefaultResolver::default());
         Self { agent, config, silence, stop }
     }
@@ -249,3 +249,6 @@ impl Exchange for Client {
         Ok(Answer { status: incoming.status, retry_after, body })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,9 @@ pub(super) fn of(error: E, url: &str) -> Error {
         E::Timeout(reason) => unreachable(format!("no answer in time ({reason})")),
         E::HostNotFound => unreachable("no such host".into()),
         E::ConnectionFailed => unreachable("no connection".into()),
-        E::ConnectProxyFailed(reason) => unreachable(format!("the proxy did not connect: {reason}")),
+        E::ConnectProxyFailed(reason) => {
+            unreachable(format!("the proxy did not connect: {reason}"))
+        }
         E::InvalidProxyUrl => unreachable("the proxy's URL is none".into()),
         E::Tls(reason) => Error::Tls { host, reason: reason.into() },
         E::TlsRequired => Error::Tls { host, reason: "the connection has no TLS".into() },

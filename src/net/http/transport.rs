@@ -49,8 +49,10 @@ impl<In: Transport> Connector<In> for TlsConnector {
             ClientConnection::new(self.config.clone(), name).map_err(io::Error::other)?;
         let mut socket = Socket { transport, timeout: details.timeout, stop: self.stop.clone() };
         connection.complete_io(&mut socket)?;
-        let buffers =
-            LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
+        let buffers = LazyBuffers::new(
+            details.config.input_buffer_size(),
+            details.config.output_buffer_size(),
+        );
         Ok(Some(Either::B(Tls { buffers, stream: StreamOwned::new(connection, socket) })))
     }
 }

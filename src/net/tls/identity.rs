@@ -29,8 +29,8 @@ struct Identity(SigningKey);
 
 impl rustls::sign::SigningKey for Identity {
     fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
-        let offered = offered.contains(&SignatureScheme::ECDSA_NISTP256_SHA256);
-        offered.then(|| Box::new(self.clone()) as Box<dyn Signer>)
+        let signer: Box<dyn Signer> = Box::new(self.clone());
+        offered.contains(&signer.scheme()).then_some(signer)
     }
 
     fn algorithm(&self) -> SignatureAlgorithm {

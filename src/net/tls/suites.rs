@@ -73,10 +73,8 @@ static CHACHA: Tls13CipherSuite = Tls13CipherSuite {
     quic: None,
 };
 
-const AES_128_OLD: (&dyn Prf, &dyn Tls12AeadAlgorithm) =
-    (&PRF_SHA256, &Tls12::<Aes128Gcm, 8>::NEW);
-const AES_256_OLD: (&dyn Prf, &dyn Tls12AeadAlgorithm) =
-    (&PRF_SHA384, &Tls12::<Aes256Gcm, 8>::NEW);
+const AES_128_OLD: (&dyn Prf, &dyn Tls12AeadAlgorithm) = (&PRF_SHA256, &Tls12::<Aes128Gcm, 8>::NEW);
+const AES_256_OLD: (&dyn Prf, &dyn Tls12AeadAlgorithm) = (&PRF_SHA384, &Tls12::<Aes256Gcm, 8>::NEW);
 const CHACHA_OLD: (&dyn Prf, &dyn Tls12AeadAlgorithm) =
     (&PRF_SHA256, &Tls12::<ChaCha20Poly1305, 0>::NEW);
 static ECDSA_AES_128: Tls12CipherSuite = tls12(
