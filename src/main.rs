@@ -1,5 +1,6 @@
 //! twinslot: the shell around the core. Linux, memory, threads and the terminal; decides nothing.
 
+mod calendar;
 mod cli;
 mod config;
 mod decode;
