@@ -25,6 +25,8 @@ pub(crate) enum Exit {
     Failed,
     /// Nothing in progress (`commit`, `rollback`).
     NothingInProgress,
+    /// No update waits (`check`).
+    NothingWaits,
     /// Done, reboot to use it (with `--reboot-exit-code`).
     RebootNeeded,
     /// An update is in progress already: armed, on trial, or another twinslot runs.
@@ -33,7 +35,7 @@ pub(crate) enum Exit {
     Usage,
     /// Artifact refused: malformed, incompatible, too large.
     Refused,
-    /// Device, environment, state directory.
+    /// Device, network, environment, state directory.
     Io,
     /// Artifact refused: signature.
     Signature,
@@ -46,6 +48,7 @@ impl Exit {
             Self::Done => 0,
             Self::Failed => 1,
             Self::NothingInProgress => 2,
+            Self::NothingWaits => 3,
             Self::RebootNeeded => 4,
             Self::InProgress => 5,
             Self::Usage => 64,

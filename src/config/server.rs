@@ -16,6 +16,8 @@ pub(crate) struct ServerConfig {
     pub(crate) certificate: Option<PathBuf>,
     /// `HttpsClient.Certificate` and `HttpsClient.Key`, PEM
     pub(crate) client: Option<(PathBuf, PathBuf)>,
+    /// `Security.AuthPrivateKey`: PEM, in place of the key this device makes itself
+    pub(crate) auth_key: Option<PathBuf>,
     /// `TenantToken`
     pub(crate) tenant_token: Option<String>,
     /// `UpdatePollIntervalSeconds`
@@ -47,6 +49,7 @@ impl Default for ServerConfig {
             urls: Vec::new(),
             certificate: None,
             client: None,
+            auth_key: None,
             tenant_token: None,
             update_poll_s: 1800,
             inventory_poll_s: 28_800,
@@ -75,6 +78,7 @@ impl ServerConfig {
             "servers" => self.urls = servers(file, key, value)?,
             "servercertificate" => self.certificate = Some(file.text(key, value)?.into()),
             "httpsclient" => self.client = client(file, key, value)?,
+            "security" => self.auth_key = auth_key(file, key, value)?,
             "tenanttoken" => self.tenant_token = Some(file.text(key, value)?),
             "updatepollintervalseconds" => self.update_poll_s = file.number(key, value)?,
             "inventorypollintervalseconds" => self.inventory_poll_s = file.number(key, value)?,
@@ -123,6 +127,13 @@ fn client(
     }
 }
 
+/// `{"AuthPrivateKey": PATH}`; as Mender's, empty for none.
+fn auth_key(file: File<'_>, key: &str, value: Value<'_>) -> Result<Option<PathBuf>, Error> {
+    let object = value.to_object().ok_or_else(|| file.wrong(key, "an object"))?;
+    let path = object.get("AuthPrivateKey").map(|path| file.text(key, path)).transpose()?;
+    Ok(path.filter(|path| !path.is_empty()).map(PathBuf::from))
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -154,5 +165,13 @@ mod tests {
         assert_eq!(both, Ok(Some(("/c".into(), "/k".into()))));
         let wrong = "test.conf: HttpsClient: wanted an object with Certificate and Key";
         assert_eq!(client(r#"{"HttpsClient":{"Certificate":"/c"}}"#), Err(wrong.into()));
+    }
+
+    #[test]
+    fn the_devices_key_may_be_the_owners() {
+        let key = |text: &str| read(text).map(|read| read.auth_key);
+        assert_eq!(key(r#"{"Security":{"AuthPrivateKey":"/k"}}"#), Ok(Some("/k".into())));
+        assert_eq!(key(r#"{"Security":{"AuthPrivateKey":"","SSLEngine":""}}"#), Ok(None));
+        assert_eq!(key(r#"{"Security":7}"#), Err("test.conf: Security: wanted an object".into()));
     }
 }
