@@ -5,6 +5,7 @@ mod check;
 mod cli;
 mod config;
 mod decode;
+#[cfg_attr(not(test), expect(dead_code, reason = "for the daemon"))]
 mod failed;
 mod failure;
 mod health;
