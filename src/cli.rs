@@ -1,6 +1,7 @@
 //! The command line's other side: what is meant becomes steps of the core and a report.
 
 mod args;
+mod check;
 mod environment;
 mod input;
 mod inspect;
@@ -81,6 +82,7 @@ fn dispatch(command: Command, common: &Common) -> Result<Report, Failure> {
         Command::Settle { after } => trial::settle(after, common),
         Command::Status => status::run(common),
         Command::Why { scope } => why::run(scope, common),
+        Command::Check => check::run(common),
         Command::Inspect { source } => inspect::run(&source, common),
         Command::EnvPrint { names, style } => environment::print(&names, style, common),
         Command::EnvSet { changes } => environment::set(changes, common),

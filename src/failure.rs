@@ -9,6 +9,7 @@ use twinslot::slot::medium;
 use twinslot::{artifact, environment, update};
 use uboot_env::config::ConfigError;
 
+use crate::net::{download, exchange, http};
 use crate::sys::block::OpenError;
 use crate::sys::env::EnvError;
 use crate::sys::lock::LockError;
@@ -24,6 +25,8 @@ pub(crate) enum Exit {
     Failed,
     /// Nothing in progress (`commit`, `rollback`).
     NothingInProgress,
+    /// No update waits (`check`).
+    NothingWaits,
     /// Done, reboot to use it (with `--reboot-exit-code`).
     RebootNeeded,
     /// An update is in progress already: armed, on trial, or another twinslot runs.
@@ -32,7 +35,7 @@ pub(crate) enum Exit {
     Usage,
     /// Artifact refused: malformed, incompatible, too large.
     Refused,
-    /// Device, environment, state directory.
+    /// Device, network, environment, state directory.
     Io,
     /// Artifact refused: signature.
     Signature,
@@ -45,6 +48,7 @@ impl Exit {
             Self::Done => 0,
             Self::Failed => 1,
             Self::NothingInProgress => 2,
+            Self::NothingWaits => 3,
             Self::RebootNeeded => 4,
             Self::InProgress => 5,
             Self::Usage => 64,
@@ -220,6 +224,41 @@ impl From<LockError> for Failure {
             LockError::Held { .. } => Self::new(Exit::InProgress, "another-twinslot-runs", error),
             LockError::Failed(failure) => Self::new(Exit::Io, "state-dir-unwritable", failure),
         }
+    }
+}
+
+impl From<http::SetupError> for Failure {
+    fn from(error: http::SetupError) -> Self {
+        Self::new(Exit::Usage, "configuration", error)
+    }
+}
+
+impl From<exchange::Error> for Failure {
+    fn from(error: exchange::Error) -> Self {
+        use exchange::Error as E;
+        let (exit, code) = match &error {
+            E::Url { .. } => (Exit::Io, "url-refused"),
+            E::Unreachable { .. } => (Exit::Io, "network-unreachable"),
+            E::Tls { .. } => (Exit::Io, "tls-failed"),
+            E::Malformed { .. } => (Exit::Io, "server-malformed"),
+            E::Refused { .. } => (Exit::Io, "server-refused"),
+            E::Interrupted => (Exit::Failed, "interrupted"),
+        };
+        Self::new(exit, code, error)
+    }
+}
+
+impl From<download::Error> for Failure {
+    fn from(error: download::Error) -> Self {
+        use download::Error as E;
+        let (exit, code) = match error {
+            E::Exchange(error) => return Self::from(error),
+            E::Changed { .. } => (Exit::Io, "download-changed"),
+            E::Truncated { .. } => (Exit::Io, "download-truncated"),
+            E::Stalled { .. } => (Exit::Io, "network-stalled"),
+            E::Digest { .. } => (Exit::Refused, "download-digest-mismatch"),
+        };
+        Self::new(exit, code, error)
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct Order<'o, R, P> {
     pub(crate) config: &'o Config,
     /// The artifact's bytes; nothing is read before this machine is known to take an update.
     pub(crate) input: R,
+    /// Why reading from it failed, where that has more to say than reading could.
+    pub(crate) reason: &'o dyn Fn() -> Option<Failure>,
     pub(crate) progress: &'o mut P,
     /// Whether someone asked to stop; obeyed until the slot is armed.
     pub(crate) stop: &'o dyn Fn() -> bool,
@@ -63,7 +65,7 @@ where
     R: Read<Error = stream::Error>,
     P: Progress,
 {
-    let Order { config, input, progress, stop } = order;
+    let Order { config, input, reason, progress, stop } = order;
     let keys = trust::keys(config)?;
     let machine = Machine::find(config)?;
     let mut state = StateDir::new(&config.state_dir);
@@ -86,6 +88,7 @@ where
         progress,
     };
     let done = attempt.steps((input, &keys), slot, room);
+    let done = done.map_err(|failure| reason().unwrap_or(failure));
     if let Err(failure) = &done {
         record(failure, &mut state);
     }

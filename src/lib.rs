@@ -18,6 +18,7 @@ pub mod json;
 pub mod memory;
 pub mod progress;
 pub mod provides;
+pub mod rsa;
 pub mod slot;
 pub mod stream;
 pub mod update;

@@ -1,16 +1,25 @@
 //! twinslot: the shell around the core. Linux, memory, threads and the terminal; decides nothing.
 
+mod calendar;
+mod check;
 mod cli;
 mod config;
 mod decode;
+#[cfg_attr(not(test), expect(dead_code, reason = "for the daemon"))]
+mod failed;
 mod failure;
 mod health;
+mod identity;
 mod installer;
+#[expect(dead_code, reason = "for the daemon")]
+mod inventory;
 mod logger;
 mod machine;
 #[expect(dead_code, reason = "until all of it is wired")]
 mod net;
 mod object;
+mod owner;
+mod servers;
 mod session;
 mod state;
 mod status;
@@ -18,6 +27,7 @@ mod sys;
 mod threads;
 mod trial;
 mod trust;
+mod version;
 mod why;
 
 use std::process::ExitCode;

@@ -2,6 +2,7 @@
 //! and where the board is in an update. Changes nothing.
 
 use std::path::Path;
+use std::time::Duration;
 
 use twinslot::boot::{BootVars, Disagreement};
 use twinslot::environment::{CopyBuffer, Environment};
@@ -14,11 +15,15 @@ use uboot_env::config::Config as EnvConfig;
 use crate::config::{Config, Loaded};
 use crate::failure::{Exit, Failure};
 use crate::machine::Machine;
+use crate::net::download::Patience;
+use crate::net::http::{Client, Settings, Stop};
 use crate::sys::env::EnvFiles;
-use crate::sys::{pool, store};
+use crate::sys::{pool, signal, store};
 
 /// The longest fw_env.config, in bytes.
 const ENV_CONFIG_BYTES: u64 = 64 << 10;
+/// The longest file of certificates or with a key, in bytes.
+const PEM_BYTES: u64 = 1 << 20;
 
 /// Reads the configuration, and says what in it nobody understands.
 pub(crate) fn configuration(named: Option<&Path>) -> Result<Config, Failure> {
@@ -32,6 +37,37 @@ pub(crate) fn configuration(named: Option<&Path>) -> Result<Config, Failure> {
 /// The pool, which nobody else has claimed yet.
 pub(crate) fn buffers() -> Result<&'static mut Buffers, Failure> {
     pool::claim().ok_or_else(|| Failure::new(Exit::Failed, "internal", "buffers claimed twice"))
+}
+
+/// What servers are asked with; it stops waiting for one when a signal asks to stop.
+pub(crate) fn client(config: &Config) -> Result<Client, Failure> {
+    let server = &config.server;
+    let roots = server.certificate.as_deref().map(|path| pem("ServerCertificate", path));
+    let client = server.client.as_ref().map(|(certificate, key)| {
+        Ok::<_, Failure>((pem("HttpsClient", certificate)?, pem("HttpsClient", key)?))
+    });
+    let settings = Settings {
+        roots: roots.transpose()?,
+        client: client.transpose()?,
+        silence: Duration::from_secs(server.silence_s),
+        stop: Stop::new(signal::requested),
+    };
+    Ok(Client::new(&settings)?)
+}
+
+/// How long a download goes on trying, as configured.
+pub(crate) fn patience(config: &Config) -> Patience {
+    let server = &config.server;
+    let span = Duration::from_secs(server.silence_s.saturating_mul(2));
+    Patience::of(server.retry_download, Duration::from_secs(server.retry_poll_s), span)
+}
+
+fn pem(key: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+    let unusable = |message: &dyn std::fmt::Display| {
+        Failure::new(Exit::Usage, "configuration", format!("{key}: {message}"))
+    };
+    let read = store::read_bounded(path, PEM_BYTES).map_err(|error| unusable(&error))?;
+    read.ok_or_else(|| unusable(&format_args!("{}: no such file", path.display())))
 }
 
 /// Opens the environment that fw_env.config names; bad copies are no error here.

@@ -1,35 +1,42 @@
-//! Where an artifact comes from: a file or standard input.
+//! Where an artifact comes from: a file, standard input or a server.
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read, Stdin};
+use std::io::{self, Read as _, Stdin};
 
-use embedded_io::ErrorType;
+use embedded_io::{ErrorType, Read};
 use twinslot::stream::Error;
 
+use crate::config::Config;
 use crate::failure::{Exit, Failure};
-use crate::sys;
+use crate::net::download::{Account, Download, Tally, Wanted};
 use crate::sys::signal;
+use crate::{session, sys};
 
 /// The bytes of an artifact, as they come.
 pub(crate) enum Input {
     File(File),
     Stdin(Stdin),
+    Download(Download),
 }
 
 impl Input {
-    /// Opens a file, or for `-` standard input.
+    /// Opens a file, or for `-` standard input; a URL is asked for at the first read.
     ///
     /// # Errors
-    /// The file cannot be opened, or it is a URL: there is no network here yet.
-    pub(crate) fn open(source: &OsStr) -> Result<Self, Failure> {
+    /// The file cannot be opened, or the configuration is not fit to ask a server.
+    pub(crate) fn open(source: &OsStr, config: &Config) -> Result<Self, Failure> {
         if source == "-" {
             return Ok(Self::Stdin(io::stdin()));
         }
         let text = source.to_string_lossy();
-        if text.starts_with("http://") || text.starts_with("https://") {
-            let message = format!("{text}: servers are not supported, wanted a file or -");
+        if text.starts_with("http://") {
+            let message = "only https is allowed, found a URL with http";
             return Err(Failure::new(Exit::Usage, "usage", message));
+        }
+        if text.starts_with("https://") {
+            let wanted = Wanted::url(&text, session::patience(config));
+            return Ok(Self::Download(Download::new(&session::client(config)?, wanted)));
         }
         let unreadable = |error: &dyn std::fmt::Display| {
             Failure::new(Exit::Io, "artifact-unreadable", format!("cannot open {text}: {error}"))
@@ -41,18 +48,46 @@ impl Input {
         }
         Ok(Self::File(file))
     }
+
+    /// What can be told of it once it is gone.
+    pub(crate) fn told(&self) -> Told {
+        Told(match self {
+            Self::Download(download) => Some(download.account()),
+            Self::File(_) | Self::Stdin(_) => None,
+        })
+    }
+}
+
+/// What an input came to; of a file or a pipe there is nothing to tell.
+pub(crate) struct Told(Option<Account>);
+
+impl Told {
+    pub(crate) fn tally(&self) -> Option<Tally> {
+        self.0.as_ref().map(Account::tally)
+    }
+
+    /// Why reading failed, where there is more to say than reading could.
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        self.0.as_ref().and_then(Account::failure).map(Failure::from)
+    }
+
+    /// The same in place of what the reader could say.
+    pub(crate) fn reason(&self, failure: Failure) -> Failure {
+        self.failure().unwrap_or(failure)
+    }
 }
 
 impl ErrorType for Input {
     type Error = Error;
 }
 
-impl embedded_io::Read for Input {
+impl Read for Input {
     fn read(&mut self, into: &mut [u8]) -> Result<usize, Error> {
         loop {
             let read = match self {
                 Self::File(file) => file.read(into),
                 Self::Stdin(stdin) => stdin.read(into),
+                Self::Download(download) => return download.read(into),
             };
             match read {
                 Ok(len) => return Ok(len),

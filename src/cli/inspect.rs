@@ -23,8 +23,10 @@ pub(crate) fn run(source: &OsStr, common: &Common) -> Result<Report, Failure> {
     let buffers = session::buffers()?;
     let mut decoders = HeapDecoders { memory_max: config.memory_max_bytes };
     let room = Room { scratch: &mut buffers.held.0, texts: &mut buffers.header };
-    let opened = open(Input::open(source)?, &keys, room, &mut decoders)?;
-    Ok(describe(&opened))
+    let input = Input::open(source, &config)?;
+    let told = input.told();
+    let opened = open(input, &keys, room, &mut decoders);
+    Ok(describe(&opened.map_err(|error| told.reason(error.into()))?))
 }
 
 fn describe<R>(opened: &Opened<'_, R>) -> Report {

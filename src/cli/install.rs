@@ -8,6 +8,7 @@ use super::input::Input;
 use super::show::Show;
 use crate::failure::{Exit, Failure};
 use crate::installer::{self, Done, Order};
+use crate::net::download::Tally;
 use crate::object::Object;
 use crate::session;
 use crate::sys::{heap, signal};
@@ -21,24 +22,28 @@ pub(crate) fn run(source: &OsStr, after: After, common: &Common) -> Result<Repor
     heap::set_ceiling(config.memory_max_bytes.saturating_add(OWN_BYTES));
     signal::listen().map_err(|cause| Failure::new(Exit::Failed, "internal", cause))?;
     let mut show = Show::new(common.progress);
+    let input = Input::open(source, &config)?;
+    let told = input.told();
     let order = Order {
         config: &config,
-        input: Input::open(source)?,
+        input,
+        reason: &|| told.failure(),
         progress: &mut show,
         stop: &signal::requested,
     };
     let done = installer::install(order, session::buffers()?);
     show.end();
-    Ok(report(&done?, after))
+    Ok(report(&done?, told.tally(), after))
 }
 
-fn report(done: &Done, after: After) -> Report {
+fn report(done: &Done, tally: Option<Tally>, after: After) -> Report {
     let heap = Object::default()
         .raw("allocations_while_writing", done.allocations)
         .raw("peak_bytes", heap::tally().peak_bytes);
     let fields = Object::default()
         .text("artifact_name", &done.artifact_name)
         .text_or_null("slot", done.slot)
+        .raw("download", tally.map_or("null".to_owned(), |tally| download(tally).to_string()))
         .raw("heap", heap);
     let name = &done.artifact_name;
     let Some(slot) = done.slot else {
@@ -49,4 +54,11 @@ fn report(done: &Done, after: After) -> Report {
          then 'twinslot commit' keeps it, 'twinslot rollback' gives it up\n"
     );
     Report::done(text, fields).then(after)
+}
+
+fn download(tally: Tally) -> Object {
+    Object::default()
+        .raw("received_bytes", tally.received_bytes)
+        .raw("wasted_bytes", tally.wasted_bytes)
+        .raw("resumes", tally.resumes)
 }

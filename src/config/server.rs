@@ -16,6 +16,8 @@ pub(crate) struct ServerConfig {
     pub(crate) certificate: Option<PathBuf>,
     /// `HttpsClient.Certificate` and `HttpsClient.Key`, PEM
     pub(crate) client: Option<(PathBuf, PathBuf)>,
+    /// `Security.AuthPrivateKey`: PEM, in place of the key this device makes itself
+    pub(crate) auth_key: Option<PathBuf>,
     /// `TenantToken`
     pub(crate) tenant_token: Option<String>,
     /// `UpdatePollIntervalSeconds`
@@ -26,6 +28,8 @@ pub(crate) struct ServerConfig {
     pub(crate) retry_poll_s: u64,
     /// `RetryDownloadCount`: pauses in a download without a byte gained before it fails
     pub(crate) retry_download: u64,
+    /// `NetworkTimeoutSeconds`: how long a server may be silent
+    pub(crate) silence_s: u64,
     /// `OnDemand`: the daemon only reports that an update waits
     pub(crate) on_demand: bool,
     /// `MaintenanceWindow`: `HH:MM-HH:MM` in UTC, when the daemon may install by itself
@@ -45,11 +49,13 @@ impl Default for ServerConfig {
             urls: Vec::new(),
             certificate: None,
             client: None,
+            auth_key: None,
             tenant_token: None,
             update_poll_s: 1800,
             inventory_poll_s: 28_800,
             retry_poll_s: 300,
             retry_download: 10,
+            silence_s: 30,
             on_demand: false,
             maintenance_window: None,
             allow_downgrade: false,
@@ -72,11 +78,13 @@ impl ServerConfig {
             "servers" => self.urls = servers(file, key, value)?,
             "servercertificate" => self.certificate = Some(file.text(key, value)?.into()),
             "httpsclient" => self.client = client(file, key, value)?,
+            "security" => self.auth_key = auth_key(file, key, value)?,
             "tenanttoken" => self.tenant_token = Some(file.text(key, value)?),
             "updatepollintervalseconds" => self.update_poll_s = file.number(key, value)?,
             "inventorypollintervalseconds" => self.inventory_poll_s = file.number(key, value)?,
             "retrypollintervalseconds" => self.retry_poll_s = file.number(key, value)?,
             "retrydownloadcount" => self.retry_download = file.number(key, value)?,
+            "networktimeoutseconds" => self.silence_s = file.number(key, value)?.max(1),
             "ondemand" => self.on_demand = file.flag(key, value)?,
             "maintenancewindow" => self.maintenance_window = Some(file.text(key, value)?),
             "allowdowngrade" => self.allow_downgrade = file.flag(key, value)?,
@@ -119,6 +127,13 @@ fn client(
     }
 }
 
+/// `{"AuthPrivateKey": PATH}`; as Mender's, empty for none.
+fn auth_key(file: File<'_>, key: &str, value: Value<'_>) -> Result<Option<PathBuf>, Error> {
+    let object = value.to_object().ok_or_else(|| file.wrong(key, "an object"))?;
+    let path = object.get("AuthPrivateKey").map(|path| file.text(key, path)).transpose()?;
+    Ok(path.filter(|path| !path.is_empty()).map(PathBuf::from))
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -150,5 +165,13 @@ mod tests {
         assert_eq!(both, Ok(Some(("/c".into(), "/k".into()))));
         let wrong = "test.conf: HttpsClient: wanted an object with Certificate and Key";
         assert_eq!(client(r#"{"HttpsClient":{"Certificate":"/c"}}"#), Err(wrong.into()));
+    }
+
+    #[test]
+    fn the_devices_key_may_be_the_owners() {
+        let key = |text: &str| read(text).map(|read| read.auth_key);
+        assert_eq!(key(r#"{"Security":{"AuthPrivateKey":"/k"}}"#), Ok(Some("/k".into())));
+        assert_eq!(key(r#"{"Security":{"AuthPrivateKey":"","SSLEngine":""}}"#), Ok(None));
+        assert_eq!(key(r#"{"Security":7}"#), Err("test.conf: Security: wanted an object".into()));
     }
 }

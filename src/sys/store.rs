@@ -43,8 +43,22 @@ pub(crate) fn read_bounded(path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>
 /// # Errors
 /// Then the old content stands, unless only the directory's flush failed.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    replace_with_mode(path, bytes, 0o644)
+}
+
+/// As [`replace`], in a file that nobody but its owner may read, at no moment.
+///
+/// # Errors
+/// As those of [`replace`].
+pub(crate) fn keep_secret(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    // What a power cut left there may have been made for everyone.
+    remove(&beside(path))?;
+    replace_with_mode(path, bytes, 0o600)
+}
+
+fn replace_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
     let new = beside(path);
-    write_new(&new, bytes).map_err(|error| Failure::new("write", &new, &error))?;
+    write_new(&new, bytes, mode).map_err(|error| Failure::new("write", &new, &error))?;
     fs::rename(&new, path).map_err(|error| Failure::new("replace", path, &error))?;
     flush_directory(path)
 }
@@ -56,7 +70,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 /// Then a part of `bytes` may be at the end.
 pub(crate) fn append(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let write = || {
-        let mut file = options().append(true).create(true).open(path)?;
+        let mut file = options(0o644).append(true).create(true).open(path)?;
         let is_new = file.metadata()?.len() == 0;
         file.write_all(bytes)?;
         file.sync_all()?;
@@ -96,7 +110,7 @@ pub(crate) fn create_directory(path: &Path) -> Result<(), Failure> {
 /// The directory is missing or read-only, or its file system is full.
 pub(crate) fn try_room(directory: &Path, room: &[u8]) -> Result<(), Failure> {
     let trial = beside(&directory.join("room"));
-    let written = write_new(&trial, room);
+    let written = write_new(&trial, room, 0o644);
     let removed = remove(&trial);
     written.map_err(|error| Failure::new("write", &trial, &error))?;
     removed.map(|_| ())
@@ -109,15 +123,15 @@ fn beside(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.new"))
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = options().write(true).create(true).truncate(true).open(path)?;
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut file = options(mode).write(true).create(true).truncate(true).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
-fn options() -> OpenOptions {
+fn options(mode: u32) -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.mode(0o644).custom_flags(libc::O_NOFOLLOW);
+    options.mode(mode).custom_flags(libc::O_NOFOLLOW);
     options
 }
 
@@ -167,6 +181,19 @@ mod tests {
         replace(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(scratch.names(), ["provides"]);
+    }
+
+    #[test]
+    fn a_secret_is_its_owners_alone_also_after_a_power_cut() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let scratch = Scratch::new("secret");
+        let path = scratch.0.join("key");
+        fs::write(beside(&path), "leftover").unwrap();
+        fs::set_permissions(beside(&path), fs::Permissions::from_mode(0o644)).unwrap();
+        keep_secret(&path, b"secret").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"secret");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(scratch.names(), ["key"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, unreachable_pub, clippy::missing_panics_doc)]
 
+mod answers;
 mod archive;
 mod decoder;
 mod environment;
@@ -17,6 +18,22 @@ mod shell {
     pub(crate) mod decode;
 }
 
+#[path = "../../src/net"]
+mod net {
+    pub(crate) mod address;
+    pub(crate) mod exchange;
+    pub(crate) mod fields;
+    pub(crate) mod server;
+
+    pub(crate) mod channel {
+        pub(crate) mod file;
+    }
+
+    pub(crate) mod mender {
+        pub(crate) mod deployment;
+    }
+}
+
 /// What a person is told: one line, not empty, and nothing that a terminal takes for a command.
 fn said(what: impl std::fmt::Display) {
     let text = what.to_string();
@@ -29,8 +46,10 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All of them; each has a directory below `tests/data/corpus`.
 pub const TARGETS: &[Target] = &[
     ("artifact", archive::artifact),
+    ("channel", answers::channel),
     ("configuration", settings::configuration),
     ("decoder", decoder::decode),
+    ("deployment", answers::deployment),
     ("environment", environment::copies),
     ("fw_env_config", settings::fw_env_config),
     ("header", archive::header),

@@ -3,8 +3,8 @@
 use crate::build::{self, TARGETS};
 use anyhow::{Result, bail};
 
-/// Bound on the aarch64 file: 1.2 MiB.
-const FILE_MAX_BYTES: u64 = 1_258_291;
+/// Bound on the aarch64 file, HTTPS included: 2.5 MiB.
+const FILE_MAX_BYTES: u64 = 2_621_440;
 
 /// Prints a line a target; fails when the board's binary is over its bound.
 pub(crate) fn run(_: &[String]) -> Result<()> {
