@@ -2,10 +2,10 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read, Stdin};
+use std::io::{self, Read, Seek, SeekFrom, Stdin};
 
 use embedded_io::ErrorType;
-use twinslot::stream::Error;
+use twinslot::stream::{self, Error, Source};
 
 use crate::failure::{Exit, Failure};
 use crate::sys;
@@ -41,10 +41,26 @@ impl Input {
         }
         Ok(Self::File(file))
     }
+
+    /// Whether bytes can be passed over without reading them.
+    pub(crate) fn skips(&self) -> bool {
+        matches!(self, Self::File(_))
+    }
 }
 
 impl ErrorType for Input {
     type Error = Error;
+}
+
+impl Source for Input {
+    fn skip(&mut self, bytes: u64) -> Result<(), Error> {
+        let sought = match (&mut *self, i64::try_from(bytes)) {
+            (Self::File(file), Ok(bytes)) => file.seek(SeekFrom::Current(bytes)).is_ok(),
+            _ => false,
+        };
+        // A pipe with a name is a file, too.
+        if sought { Ok(()) } else { stream::read_through(self, bytes) }
+    }
 }
 
 impl embedded_io::Read for Input {

@@ -7,7 +7,7 @@ use super::args::{After, Common};
 use super::input::Input;
 use super::show::Show;
 use crate::failure::{Exit, Failure};
-use crate::installer::{self, Done, Order};
+use crate::installer::{self, Done, Order, Resume};
 use crate::object::Object;
 use crate::session;
 use crate::sys::{heap, signal};
@@ -21,9 +21,11 @@ pub(crate) fn run(source: &OsStr, after: After, common: &Common) -> Result<Repor
     heap::set_ceiling(config.memory_max_bytes.saturating_add(OWN_BYTES));
     signal::listen().map_err(|cause| Failure::new(Exit::Failed, "internal", cause))?;
     let mut show = Show::new(common.progress);
+    let input = Input::open(source)?;
     let order = Order {
         config: &config,
-        input: Input::open(source)?,
+        resume: if input.skips() { Resume::Possible } else { Resume::Pointless },
+        input,
         progress: &mut show,
         stop: &signal::requested,
     };
@@ -39,6 +41,7 @@ fn report(done: &Done, after: After) -> Report {
     let fields = Object::default()
         .text("artifact_name", &done.artifact_name)
         .text_or_null("slot", done.slot)
+        .raw("resumed_bytes", done.resumed_bytes)
         .raw("heap", heap);
     let name = &done.artifact_name;
     let Some(slot) = done.slot else {

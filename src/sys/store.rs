@@ -43,10 +43,35 @@ pub(crate) fn read_bounded(path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>
 /// # Errors
 /// Then the old content stands, unless only the directory's flush failed.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let new = beside(path);
-    write_new(&new, bytes).map_err(|error| Failure::new("write", &new, &error))?;
-    fs::rename(&new, path).map_err(|error| Failure::new("replace", path, &error))?;
-    flush_directory(path)
+    Kept::new(path.to_owned()).replace(bytes)
+}
+
+/// A file that is replaced again and again while nothing may be allocated.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    path: PathBuf,
+    new: PathBuf,
+}
+
+impl Kept {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { new: beside(&path), path }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// [`replace`]; allocates only to say what failed.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn replace(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let Self { path, new } = self;
+        write_new(new, bytes).map_err(|error| Failure::new("write", new, &error))?;
+        fs::rename(new, path).map_err(|error| Failure::new("replace", path, &error))?;
+        flush_directory(path)
+    }
 }
 
 /// Adds `bytes` to the end of `path`, durably; the file is made if there is none. A power cut
