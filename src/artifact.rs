@@ -16,6 +16,7 @@ pub mod header;
 pub mod key;
 pub mod manifest;
 mod open;
+mod payload;
 pub mod tar;
 pub mod trust;
 
@@ -26,9 +27,9 @@ use core::fmt;
 
 use embedded_io::Read;
 
-use crate::stream;
 use crate::stream::decode::{Coding, Decoders};
 use crate::stream::digest::Digest;
+use crate::stream::{self, Source};
 use compat::{Compatible, Device};
 use excerpt::Excerpt;
 use header::{Header, META_DATA_MAX_BYTES, TEXT_MAX_BYTES};
@@ -37,6 +38,7 @@ use trust::VerifiedManifest;
 
 pub use error::{Error, Kind};
 pub use open::{SIGNATURE_MAX_BYTES, VERSION_MAX_BYTES, open};
+pub use payload::{Drained, Origin, Payload};
 
 /// Room for what an artifact says of itself, claimed once.
 pub struct Texts {
@@ -206,7 +208,7 @@ impl<'b, R> Image<'b, R> {
     }
 }
 
-impl<R: Read<Error = stream::Error>> Image<'_, R> {
+impl<R: Source> Image<'_, R> {
     /// Begins the payload. Its size is known then, and none of its bytes was read.
     ///
     /// # Errors
@@ -218,6 +220,7 @@ impl<R: Read<Error = stream::Error>> Image<'_, R> {
         let digest = self.digest;
         let coding = self.opened.data()?;
         let Opened { archive, manifest, .. } = &mut self.opened;
+        let stored_bytes = archive.left_bytes();
         let decoder = decoders.open(coding, archive.entry("payload"))?;
         let mut inner = Archive::new(decoder, "payload archive");
         let wanted = manifest.payload().map(|(name, _)| name.as_str()).unwrap_or_default();
@@ -226,10 +229,12 @@ impl<R: Read<Error = stream::Error>> Image<'_, R> {
             let (found, wanted) = (Excerpt::of(&member.name), Excerpt::of(wanted));
             return Err(Error::PayloadName { found, wanted });
         }
-        if member.size_bytes == 0 {
+        let (header, size_bytes) = (manifest.header(), member.size_bytes);
+        if size_bytes == 0 {
             return Err(Error::PayloadEmpty);
         }
-        Ok(Payload { inner, size_bytes: member.size_bytes, digest })
+        let origin = Origin { digest, header, size_bytes, stored_bytes };
+        Ok(Payload::begun(inner, origin))
     }
 
     /// Ends the artifact: nothing followed its payload.
@@ -242,84 +247,6 @@ impl<R: Read<Error = stream::Error>> Image<'_, R> {
         Ok(Whole(()))
     }
 }
-
-/// The bytes for the slot. Not yet those that were signed: whoever reads them all checks
-/// [`Payload::digest`].
-///
-/// ```compile_fail,E0451
-/// use twinslot::artifact::Payload;
-/// fn forge<D>(payload: Payload<D>) -> Payload<D> {
-///     Payload { size_bytes: 0, ..payload }
-/// }
-/// ```
-/// ```compile_fail,E0616
-/// fn bend<D>(payload: &mut twinslot::artifact::Payload<D>) {
-///     payload.digest.0 = [0; 32];
-/// }
-/// ```
-/// ```compile_fail,E0277
-/// fn copied<T: Clone>() {}
-/// copied::<twinslot::artifact::Payload<&[u8]>>();
-/// ```
-#[derive(Debug)]
-pub struct Payload<D> {
-    inner: Archive<D>,
-    size_bytes: u64,
-    digest: Digest,
-}
-
-impl<D: Read<Error = stream::Error>> Payload<D> {
-    /// How many bytes there are in all.
-    pub fn size_bytes(&self) -> u64 {
-        self.size_bytes
-    }
-
-    /// The digest of all bytes, as it was signed.
-    pub fn digest(&self) -> Digest {
-        self.digest
-    }
-
-    /// Ends the payload, reading what is left of it: its archive has nothing else, and the
-    /// compressed stream is complete.
-    ///
-    /// # Errors
-    /// It has, or is not.
-    pub fn finish(mut self) -> Result<Drained, Error> {
-        empty(&mut self.inner)?;
-        Ok(Drained(()))
-    }
-}
-
-/// No member is left in `archive`, and nothing after it.
-fn empty<R: Read<Error = stream::Error>>(archive: &mut Archive<R>) -> Result<(), Error> {
-    match archive.next_member()? {
-        Some(member) => {
-            let wanted = "the end of the payload archive";
-            Err(Error::Order { found: Excerpt::of(&member.name), wanted })
-        }
-        None => Ok(()),
-    }
-}
-
-impl<D> embedded_io::ErrorType for Payload<D> {
-    type Error = stream::Error;
-}
-
-impl<D: Read<Error = stream::Error>> Read for Payload<D> {
-    /// `Ok(0)` after [`Payload::size_bytes`] bytes.
-    fn read(&mut self, into: &mut [u8]) -> Result<usize, stream::Error> {
-        self.inner.entry("payload").read(into)
-    }
-}
-
-/// That a payload was read to its end.
-///
-/// ```compile_fail,E0603
-/// let forged = twinslot::artifact::Drained(());
-/// ```
-#[derive(Debug)]
-#[must_use]
-pub struct Drained(());
 
 /// That an artifact was read to its end and nothing was in it that does not belong there.
 ///
@@ -345,7 +272,7 @@ impl<'b, R> Bootstrap<'b, R> {
     }
 }
 
-impl<R: Read<Error = stream::Error>> Bootstrap<'_, R> {
+impl<R: Source> Bootstrap<'_, R> {
     /// Ends the artifact: its payload archive is empty, and nothing followed.
     ///
     /// # Errors
@@ -353,7 +280,7 @@ impl<R: Read<Error = stream::Error>> Bootstrap<'_, R> {
     pub fn finish<D: Decoders>(mut self, decoders: &mut D) -> Result<Whole, Error> {
         let coding = self.opened.data()?;
         let entry = self.opened.archive.entry("payload");
-        empty(&mut Archive::new(decoders.open(coding, entry)?, "payload archive"))?;
+        payload::empty(&mut Archive::new(decoders.open(coding, entry)?, "payload archive"))?;
         self.opened.ended()?;
         Ok(Whole(()))
     }

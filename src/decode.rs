@@ -9,8 +9,9 @@ mod zstd;
 
 use embedded_io::Read;
 use twinslot::device::Cause;
-use twinslot::stream::Error;
-use twinslot::stream::decode::{Coding, Decoders};
+use twinslot::stream::decode::{self, Coding, Decoders, Mark};
+use twinslot::stream::plain::Plain;
+use twinslot::stream::{Error, Source};
 
 use gzip::Gzip;
 use input::Input;
@@ -26,15 +27,11 @@ pub(crate) struct HeapDecoders {
 }
 
 impl Decoders for HeapDecoders {
-    type Reader<R: Read<Error = Error>> = Decoder<R>;
+    type Reader<R: Source> = Decoder<R>;
 
-    fn open<R: Read<Error = Error>>(
-        &mut self,
-        coding: Coding,
-        input: R,
-    ) -> Result<Decoder<R>, Error> {
+    fn open<R: Source>(&mut self, coding: Coding, input: R) -> Result<Decoder<R>, Error> {
         let body = match coding {
-            Coding::None => Body::None(input),
+            Coding::None => Body::None(Plain::new(input)),
             Coding::Gzip => Body::Gzip(Gzip::open(Input::new(coding, input), self.memory_max)?),
             Coding::Xz => Body::Xz(Xz::open(Input::new(coding, input), self.memory_max)?),
             Coding::Zstd => Body::Zstd(Zstd::open(Input::new(coding, input), self.memory_max)?),
@@ -51,7 +48,7 @@ pub(crate) struct Decoder<R> {
 }
 
 enum Body<R> {
-    None(R),
+    None(Plain<R>),
     Gzip(Gzip<R>),
     Xz(Xz<R>),
     Zstd(Zstd<R>),
@@ -61,7 +58,7 @@ impl<R> embedded_io::ErrorType for Decoder<R> {
     type Error = Error;
 }
 
-impl<R: Read<Error = Error>> Read for Decoder<R> {
+impl<R: Source> Read for Decoder<R> {
     fn read(&mut self, out: &mut [u8]) -> Result<usize, Error> {
         if let Some(outcome) = self.outcome {
             return outcome.map(|()| 0);
@@ -79,6 +76,31 @@ impl<R: Read<Error = Error>> Read for Decoder<R> {
             Ok(0) => self.outcome = Some(Ok(())),
             Ok(_) => {}
             Err(error) => self.outcome = Some(Err(error)),
+        }
+        result
+    }
+}
+
+impl<R: Source> decode::Decoder for Decoder<R> {
+    /// zstd and xz have none: their tables and windows do not begin anew inside of a stream.
+    fn mark(&self) -> Option<Mark> {
+        match &self.body {
+            Body::None(plain) => plain.mark(),
+            Body::Gzip(gzip) => gzip.mark(),
+            Body::Xz(_) | Body::Zstd(_) => None,
+        }
+    }
+
+    fn resume(&mut self, mark: Mark, window: &[u8]) -> Result<(), Error> {
+        let text = "cannot be decoded from its middle";
+        let result = match &mut self.body {
+            Body::None(plain) => plain.resume(mark, window),
+            Body::Gzip(gzip) => gzip.resume(mark, window),
+            Body::Xz(_) => Err(Error::Damaged { coding: Coding::Xz, text }),
+            Body::Zstd(_) => Err(Error::Damaged { coding: Coding::Zstd, text }),
+        };
+        if let Err(error) = result {
+            self.outcome = Some(Err(error));
         }
         result
     }
@@ -113,6 +135,8 @@ mod tests {
         rest: &'a [u8],
         end: Result<usize, Error>,
     }
+
+    impl twinslot::stream::Source for Source<'_> {}
 
     impl embedded_io::ErrorType for Source<'_> {
         type Error = Error;

@@ -3,8 +3,6 @@
 
 use std::fmt::Display;
 
-use embedded_io::Read;
-
 use twinslot::artifact::compat::Device;
 use twinslot::artifact::trust::Keys;
 use twinslot::artifact::{self, Accepted, Image, Texts};
@@ -15,8 +13,9 @@ use twinslot::progress::{Phase, Progress};
 use twinslot::provides::Provides;
 use twinslot::slot::medium::{self, Check};
 use twinslot::slot::{InactiveSlot, Slot, State};
-use twinslot::stream;
+use twinslot::stream::Source;
 use twinslot::stream::block::Unchanged;
+use twinslot::update::checkpoint::Checkpoints;
 use twinslot::update::{self, Means, Target};
 
 use crate::config::Config;
@@ -38,12 +37,25 @@ pub(crate) struct Order<'o, R, P> {
     pub(crate) config: &'o Config,
     /// The artifact's bytes; nothing is read before this machine is known to take an update.
     pub(crate) input: R,
+    pub(crate) resume: Resume,
     /// Why reading from it failed, where that has more to say than reading could.
     pub(crate) reason: &'o dyn Fn() -> Option<Failure>,
     pub(crate) progress: &'o mut P,
     /// Whether someone asked to stop; obeyed until the slot is armed.
     pub(crate) stop: &'o dyn Fn() -> bool,
 }
+
+/// What it is worth to know how far an installation got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resume {
+    /// The input can pass over what the slot holds.
+    Possible,
+    /// Every byte of it comes in any case.
+    Pointless,
+}
+
+/// Payload between two checkpoints at least, in bytes: less would save less than it costs.
+const CHECKPOINT_BYTES: u64 = 4 << 20;
 
 /// What an installation came to.
 #[derive(Debug)]
@@ -53,6 +65,8 @@ pub(crate) struct Done {
     pub(crate) slot: Option<Slot>,
     /// Heap allocations between the first and the last byte of payload.
     pub(crate) allocations: u64,
+    /// Payload that an attempt before had brought and that was not fetched again, in bytes.
+    pub(crate) resumed_bytes: u64,
 }
 
 /// Verifies, writes, reads back and arms.
@@ -62,10 +76,10 @@ pub(crate) struct Done {
 /// another updater is the reason.
 pub(crate) fn install<R, P>(order: Order<'_, R, P>, buffers: &mut Buffers) -> Result<Done, Failure>
 where
-    R: Read<Error = stream::Error>,
+    R: Source,
     P: Progress,
 {
-    let Order { config, input, reason, progress, stop } = order;
+    let Order { config, input, resume, reason, progress, stop } = order;
     let keys = trust::keys(config)?;
     let machine = Machine::find(config)?;
     let mut state = StateDir::new(&config.state_dir);
@@ -77,7 +91,7 @@ where
         log::warn!("the state directory is inside a slot: its records go with the slot");
     }
     let provides = state.provides(booted)?;
-    let job = Job { config, machine: &machine, booted, stop };
+    let job = Job { config, machine: &machine, booted, resume, stop };
     let room = Room { ring, held, head, header };
     let mut attempt = Attempt {
         job,
@@ -147,6 +161,7 @@ struct Job<'j> {
     config: &'j Config,
     machine: &'j Machine,
     booted: Slot,
+    resume: Resume,
     stop: &'j dyn Fn() -> bool,
 }
 
@@ -169,7 +184,7 @@ struct Attempt<'a, 'm, P> {
 }
 
 impl<P: Progress> Attempt<'_, '_, P> {
-    fn steps<R: Read<Error = stream::Error>>(
+    fn steps<R: Source>(
         &mut self,
         (input, keys): (R, &Keys),
         slot: InactiveSlot,
@@ -186,27 +201,28 @@ impl<P: Progress> Attempt<'_, '_, P> {
         let accepted = opened.accept(&device_is)?;
         warn_of_scripts(accepted.header().scripts());
         let artifact_name = accepted.header().artifact_name().to_string();
-        let (slot, allocations) = match accepted {
+        match accepted {
             Accepted::Image(image) => {
                 let work = work(config, held, head);
-                self.image(image, Target { slot, device, ring, work })?
+                self.image(image, Target { slot, device, ring, work })
             }
             Accepted::Bootstrap(bootstrap) => {
                 let running = (self.job.booted, &mut self.provides);
                 update::adopt(bootstrap, &mut self.decoders, running, self.state)?;
-                (None, 0)
+                Ok(Done { artifact_name, slot: None, allocations: 0, resumed_bytes: 0 })
             }
-        };
-        Ok(Done { artifact_name, slot, allocations })
+        }
     }
 
-    fn image<R: Read<Error = stream::Error>>(
+    fn image<R: Source>(
         &mut self,
         image: Image<'_, R>,
         target: Target<'_, SlotDevice>,
-    ) -> Result<(Option<Slot>, u64), Failure> {
+    ) -> Result<Done, Failure> {
+        let artifact_name = image.header().artifact_name().to_string();
         let mut threads = Threads::default();
         let mut means = Means {
+            checkpoints: self.checkpoints(),
             environment: self.environment,
             journal: self.state,
             provides: &mut self.provides,
@@ -215,7 +231,17 @@ impl<P: Progress> Attempt<'_, '_, P> {
             stop: self.job.stop,
         };
         let armed = update::install(image, &mut self.decoders, target, &mut means)?;
-        Ok((Some(armed.slot()), threads.allocations()))
+        let resumed_bytes = means.checkpoints.resumed_bytes;
+        let (slot, allocations) = (Some(armed.slot()), threads.allocations());
+        Ok(Done { artifact_name, slot, allocations, resumed_bytes })
+    }
+
+    /// How far the attempt before got, where that helps.
+    fn checkpoints(&self) -> Checkpoints {
+        match self.job.resume {
+            Resume::Possible => Checkpoints::after(self.state.checkpoint(), CHECKPOINT_BYTES),
+            Resume::Pointless => Checkpoints::none(),
+        }
     }
 }
 

@@ -68,7 +68,7 @@ pub enum Event<T> {
 }
 
 /// Keeps the records. What it returned from is durable.
-pub trait Journal {
+pub trait Journal: Send {
     /// Appends a record; the implementor adds the time.
     ///
     /// # Errors
@@ -86,6 +86,18 @@ pub trait Journal {
     /// # Errors
     /// The medium's.
     fn forget(&mut self, slot: Slot) -> Result<(), Cause>;
+
+    /// Replaces the checkpoint, in one step. Allocates nothing.
+    ///
+    /// # Errors
+    /// The medium's; the checkpoint before then still stands.
+    fn keep(&mut self, checkpoint: &str) -> Result<(), Cause>;
+
+    /// Removes the checkpoint, if there is one.
+    ///
+    /// # Errors
+    /// The medium's.
+    fn discard(&mut self) -> Result<(), Cause>;
 }
 
 /// The line for `event` at `at_s` seconds since 1970, with its line feed.
@@ -94,6 +106,11 @@ pub fn line(at_s: u64, event: Event<&str>) -> String<LINE_BYTES> {
     let mut object = String::<{ LINE_BYTES - 10 }>::new();
     // The bounds above make it fit; the tests write the longest line there is.
     let _ = write!(object, "{}", Json { at_s, event });
+    sealed(&object)
+}
+
+/// `object` as a line.
+pub(crate) fn sealed<const N: usize>(object: &str) -> String<N> {
     let mut line = String::new();
     let _ = writeln!(line, "{:08x} {object}", crc32fast::hash(object.as_bytes()));
     line
@@ -167,13 +184,18 @@ pub fn records(journal: &[u8]) -> impl Iterator<Item = Record<'_>> {
 }
 
 fn record(line: &[u8]) -> Option<Record<'_>> {
+    let object = unsealed(line)?;
+    Some(Record { at_s: object.get("at")?.to_u64()?, event: event(object)? })
+}
+
+/// The object of a line, its line feed taken off; none where the line is torn.
+pub(crate) fn unsealed(line: &[u8]) -> Option<Object<'_>> {
     let (crc, object) = (line.get(..8)?, line.get(9..)?);
     let crc = u32::from_str_radix(core::str::from_utf8(crc).ok()?, 16).ok()?;
     if crc32fast::hash(object) != crc {
         return None;
     }
-    let object = json::parse(object).ok()?.to_object()?;
-    Some(Record { at_s: object.get("at")?.to_u64()?, event: event(object)? })
+    json::parse(object).ok()?.to_object()
 }
 
 fn event(object: Object<'_>) -> Option<Event<Text<'_>>> {

@@ -7,15 +7,17 @@ use twinslot::device::Cause;
 use twinslot::journal::{self, Event, Journal};
 use twinslot::provides::{self, ARTIFACT_NAME, PROVIDES_MAX_BYTES, Provides};
 use twinslot::slot::Slot;
+use twinslot::update::checkpoint::{self, Checkpoint};
 
-use crate::sys::store::ReadError;
+use crate::sys::store::{Kept, ReadError};
 use crate::sys::{self, Failure, clock, store};
 
 /// When the journal would grow over this many bytes, its older half goes.
 const JOURNAL_BYTES: usize = 64 << 10;
 
 /// Room for the records of one update, tried before the first write to a slot.
-const UPDATE_BYTES: usize = PROVIDES_MAX_BYTES + 8 * journal::LINE_BYTES;
+const UPDATE_BYTES: usize =
+    PROVIDES_MAX_BYTES + 8 * journal::LINE_BYTES + 2 * checkpoint::LINE_BYTES;
 
 /// Where the image's builder says what it is; read for a slot that was provisioned, not updated.
 const ARTIFACT_INFO: &str = "/etc/mender/artifact_info";
@@ -35,11 +37,12 @@ pub(crate) enum Error {
 #[derive(Debug)]
 pub(crate) struct StateDir {
     path: PathBuf,
+    checkpoint: Kept,
 }
 
 impl StateDir {
     pub(crate) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+        Self { path: path.to_owned(), checkpoint: Kept::new(path.join("checkpoint")) }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -92,6 +95,18 @@ impl StateDir {
         match self.recorded(committed)? {
             Some(provides) => Ok(provides),
             None => Ok(provisioned()),
+        }
+    }
+
+    /// How far the attempt before got; none where that is not known.
+    pub(crate) fn checkpoint(&self) -> Option<Checkpoint> {
+        let bound = u64::try_from(checkpoint::LINE_BYTES).unwrap_or(u64::MAX);
+        match store::read_bounded(self.checkpoint.path(), bound) {
+            Ok(line) => Checkpoint::parse(&line?),
+            Err(error) => {
+                log::warn!("the payload is fetched from its start: {error}");
+                None
+            }
         }
     }
 
@@ -150,6 +165,14 @@ impl Journal for StateDir {
 
     fn forget(&mut self, slot: Slot) -> Result<(), Cause> {
         store::remove(&self.provides_path(slot)).map(drop).map_err(|failure| failure.cause)
+    }
+
+    fn keep(&mut self, checkpoint: &str) -> Result<(), Cause> {
+        self.checkpoint.replace(checkpoint.as_bytes()).map_err(|failure| failure.cause)
+    }
+
+    fn discard(&mut self) -> Result<(), Cause> {
+        store::remove(self.checkpoint.path()).map(drop).map_err(|failure| failure.cause)
     }
 }
 

@@ -4,9 +4,13 @@
 pub mod block;
 pub mod decode;
 pub mod digest;
+pub mod plain;
 pub mod relay;
+mod source;
 
 use crate::device::Cause;
+
+pub use source::{Source, read_through};
 
 /// Why the pipeline stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

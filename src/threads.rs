@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, Scope, scope};
 
 use twinslot::memory::{Block, RING_BLOCKS};
-use twinslot::stream::relay::{InTurn, Relay, Stages};
+use twinslot::stream::relay::{Filled, InTurn, Relay, Stages};
 
 use crate::sys::{heap, schedule};
 
@@ -27,10 +27,10 @@ impl Threads {
 }
 
 impl Relay for Threads {
-    fn carry<E: Send>(
+    fn carry<E: Send, N: Default + Send>(
         &mut self,
         ring: &mut [Block; RING_BLOCKS],
-        stages: Stages<'_, E>,
+        stages: Stages<'_, E, N>,
     ) -> Result<(), E> {
         let Stages { fill, digest, put } = stages;
         let track = Track::new(ring);
@@ -67,12 +67,12 @@ fn spawn<'s>(scope: &'s Scope<'s, '_>, work: impl FnOnce() + Send + 's) -> bool 
     Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work).is_ok()
 }
 
-/// A block and how many of its bytes are filled.
-type Filled<'b> = Mutex<(&'b mut Block, usize)>;
+/// A block and what it is filled with.
+type Carriage<'b, N> = (&'b mut Block, Filled<N>);
 
 /// The blocks on their way around.
-struct Track<'b, E> {
-    blocks: [Filled<'b>; RING_BLOCKS],
+struct Track<'b, E, N> {
+    blocks: [Mutex<Carriage<'b, N>>; RING_BLOCKS],
     count: Mutex<Count<E>>,
     moved: Condvar,
 }
@@ -89,10 +89,10 @@ struct Count<E> {
     failure: Option<E>,
 }
 
-impl<'b, E> Track<'b, E> {
+impl<'b, E, N: Default> Track<'b, E, N> {
     fn new(ring: &'b mut [Block; RING_BLOCKS]) -> Self {
         Self {
-            blocks: ring.each_mut().map(|block| Mutex::new((block, 0))),
+            blocks: ring.each_mut().map(|block| Mutex::new((block, Filled::default()))),
             count: Mutex::new(Count {
                 running: 0,
                 filled: 0,
@@ -106,7 +106,7 @@ impl<'b, E> Track<'b, E> {
     }
 
     /// Fills every free block until the source ends or a stage failed.
-    fn fill(&self, fill: &mut dyn FnMut(&mut [u8]) -> Result<usize, E>) {
+    fn fill(&self, fill: &mut dyn FnMut(&mut [u8]) -> Result<Filled<N>, E>) {
         loop {
             let count = self.wait(|count| count.ended || count.filled - count.put < RING_BLOCKS);
             if count.ended {
@@ -115,8 +115,8 @@ impl<'b, E> Track<'b, E> {
             let mut block = self.block(count.filled);
             drop(count);
             match fill(&mut block.0.0) {
-                Ok(0) => return self.stop(None),
-                Ok(len) => block.1 = len,
+                Ok((0, _)) => return self.stop(None),
+                Ok(filled) => block.1 = filled,
                 Err(failure) => return self.stop(Some(failure)),
             }
             drop(block);
@@ -124,22 +124,23 @@ impl<'b, E> Track<'b, E> {
         }
     }
 
-    fn digest(&self, digest: &mut (dyn FnMut(&[u8]) + Send)) {
+    fn digest(&self, digest: &mut (dyn FnMut(&[u8], &mut N) + Send)) {
         self.moved(|count| count.running += 1);
         while let Some(at) = self.next(|count| (count.digested, count.filled)) {
-            let block = self.block(at);
-            digest(&block.0.0[..block.1]);
-            drop(block);
+            let mut carriage = self.block(at);
+            let (block, (len, note)) = &mut *carriage;
+            digest(&block.0[..*len], note);
+            drop(carriage);
             self.moved(|count| count.digested += 1);
         }
     }
 
-    fn put(&self, put: &mut (dyn FnMut(&mut Block, usize) -> Result<(), E> + Send)) {
+    fn put(&self, put: &mut (dyn FnMut(&mut Block, Filled<N>) -> Result<(), E> + Send)) {
         self.moved(|count| count.running += 1);
         while let Some(at) = self.next(|count| (count.put, count.digested)) {
             let mut block = self.block(at);
-            let len = block.1;
-            if let Err(failure) = put(block.0, len) {
+            let filled = std::mem::take(&mut block.1);
+            if let Err(failure) = put(block.0, filled) {
                 return self.stop(Some(failure));
             }
             drop(block);
@@ -184,7 +185,7 @@ impl<'b, E> Track<'b, E> {
     }
 
     /// The block number `at`; its stage is the only one that uses it, so nobody waits here.
-    fn block(&self, at: usize) -> MutexGuard<'_, (&'b mut Block, usize)> {
+    fn block(&self, at: usize) -> MutexGuard<'_, Carriage<'b, N>> {
         self.blocks[at % RING_BLOCKS].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -204,15 +205,18 @@ mod tests {
         let stages = Stages {
             fill: &mut |bytes: &mut [u8]| {
                 if filled == blocks {
-                    return Ok(0);
+                    return Ok((0, 0));
                 }
                 filled += 1;
                 bytes[..2].fill(filled);
-                Ok(2)
+                Ok((2, filled))
             },
-            digest: &mut |bytes: &[u8]| digested.extend_from_slice(&bytes[..1]),
-            put: &mut |block: &mut Block, len| {
-                assert_eq!(len, 2);
+            digest: &mut |bytes: &[u8], note: &mut u8| {
+                digested.extend_from_slice(&bytes[..1]);
+                *note ^= 0xff;
+            },
+            put: &mut |block: &mut Block, filled| {
+                assert_eq!(filled, (2, block.0[0] ^ 0xff));
                 if Some(block.0[0]) == fail_at {
                     return Err(block.0[0]);
                 }
@@ -224,7 +228,7 @@ mod tests {
         (result, digested, put)
     }
 
-    fn run<E: Send>(stages: Stages<'_, E>) -> Result<(), E> {
+    fn run<E: Send, N: Default + Send>(stages: Stages<'_, E, N>) -> Result<(), E> {
         // A ring is made on the stack before it is on the heap: a test's own is too small.
         let make = || Box::new([const { Aligned([0; BLOCK_BYTES]) }; RING_BLOCKS]);
         let maker = Builder::new().stack_size(16 << 20).spawn(make).unwrap();
@@ -253,9 +257,9 @@ mod tests {
         let result = run(Stages {
             fill: &mut |_| {
                 calls += 1;
-                if calls == 3 { Err("gone") } else { Ok(1) }
+                if calls == 3 { Err("gone") } else { Ok((1, ())) }
             },
-            digest: &mut |_| {},
+            digest: &mut |_, ()| {},
             put: &mut |_, _| Ok(()),
         });
         assert_eq!((result, calls), (Err("gone"), 3));

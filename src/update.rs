@@ -3,27 +3,28 @@
 
 use core::fmt::Write as _;
 
-use embedded_io::Read;
-
 use crate::artifact::header::{Header, WORD_MAX_BYTES};
 use crate::artifact::{self, Bootstrap, Image, Payload};
 use crate::boot::{BootVars, Changes, Disagreement};
 use crate::device::{BlockDevice, Cause, EnvStore};
 use crate::environment::{self, Environment, Transaction};
+use crate::journal;
 use crate::journal::outcome::{Last, Outcome};
 use crate::journal::{Event, Journal};
 use crate::memory::{Block, RING_BLOCKS};
 use crate::progress::{Phase, Progress};
 use crate::provides::Provides;
-use crate::slot::medium::{OpenSlot, Work, WrittenSlot};
+use crate::slot::medium::{self, Work, WrittenSlot};
 use crate::slot::{Armed, BootedSlot, InactiveSlot, Slot, Trial};
-use crate::stream::block::Put;
-use crate::stream::decode::Decoders;
-use crate::stream::digest::{Digest, Hasher};
-use crate::stream::relay::{Relay, Stages};
-use crate::{journal, stream};
+use crate::stream::Source;
+use crate::stream::decode::{Decoder, Decoders};
+use crate::stream::relay::Relay;
 
+pub mod checkpoint;
 mod error;
+mod fill;
+
+use checkpoint::{Checkpoint, Checkpoints};
 
 pub use error::Error;
 
@@ -39,6 +40,8 @@ pub struct Means<'t, 'm, S, J, P, L> {
     pub progress: &'t mut P,
     /// Runs the stages.
     pub relay: &'t mut L,
+    /// What the attempt before left, and what this one leaves.
+    pub checkpoints: Checkpoints,
     /// Whether someone asked to stop; obeyed until the slot is armed.
     pub stop: &'t dyn Fn() -> bool,
 }
@@ -69,7 +72,7 @@ pub fn install<R, C, D, S, J, P, L>(
     means: &mut Means<'_, '_, S, J, P, L>,
 ) -> Result<Armed, Error>
 where
-    R: Read<Error = stream::Error>,
+    R: Source,
     C: Decoders,
     D: BlockDevice + Send,
     S: EnvStore,
@@ -89,7 +92,7 @@ fn write<R, C, D, S, J, P, L>(
     means: &mut Means<'_, '_, S, J, P, L>,
 ) -> Result<WrittenSlot, Error>
 where
-    R: Read<Error = stream::Error>,
+    R: Source,
     C: Decoders,
     D: BlockDevice + Send,
     S: EnvStore,
@@ -106,16 +109,48 @@ where
     // The artifact may have kept us waiting: the proof must still hold when the slot is opened.
     drop(expect(means.environment, roomy.booted(), Stand::Settled)?);
     begin(means.journal, roomy.slot(), &header)?;
+    let last = usable(&payload, roomy.slot(), means)?;
     means.progress.phase(Phase::Write, size_bytes);
     let mut open = roomy.open()?;
-    let (found, drained) = fill(&mut open, payload, ring, means)?;
-    let _: artifact::Whole = image.finish(drained)?;
-    if (means.stop)() {
-        return Err(Error::Interrupted);
+    let filled = fill::fill(&mut open, (payload, last), ring, means);
+    let proven = filled.and_then(|(found, drained)| {
+        let _: artifact::Whole = image.finish(drained)?;
+        if (means.stop)() {
+            return Err(Error::Interrupted);
+        }
+        Ok(open.finish(found, digest, means.progress)?)
+    });
+    if proven.as_ref().is_err_and(|error| !outlives(error)) {
+        // Should this fail too, the next attempt finds out as this one did.
+        let _ = means.journal.discard();
     }
-    let written = open.finish(found, digest, means.progress)?;
+    let written = proven?;
+    means.journal.discard().map_err(Error::Journal)?;
     means.journal.remember(written.slot(), means.provides).map_err(Error::Journal)?;
     Ok(written)
+}
+
+/// The checkpoint, if it is of this payload; of another, what it says is about to be untrue.
+fn usable<R: Decoder, S, J: Journal, P, L>(
+    payload: &Payload<R>,
+    slot: Slot,
+    means: &mut Means<'_, '_, S, J, P, L>,
+) -> Result<Option<Checkpoint>, Error> {
+    let last = means.checkpoints.last.take().filter(|last| last.is_of(payload, slot));
+    if last.is_none() {
+        means.journal.discard().map_err(Error::Journal)?;
+    }
+    Ok(last)
+}
+
+/// Whether the next attempt may go on where the one that ended so was: not where what was kept may
+/// itself be the reason.
+fn outlives(error: &Error) -> bool {
+    match error {
+        Error::Artifact(error) => error.kind() == artifact::Kind::Io,
+        Error::Slot(error) => matches!(error, medium::Error::Fault(_)),
+        _ => true,
+    }
 }
 
 /// The records that stand before the first write: what is about to happen, and that what was in
@@ -131,63 +166,6 @@ fn name(header: &Header<'_>) -> heapless::String<WORD_MAX_BYTES> {
     // The header's own bound is the same.
     let _ = write!(name, "{}", header.artifact_name());
     name
-}
-
-/// All of the payload into the slot; returns the digest of what went there.
-fn fill<R, D, S, J, P, L>(
-    open: &mut OpenSlot<'_, D>,
-    mut payload: Payload<R>,
-    ring: &mut [Block; RING_BLOCKS],
-    means: &mut Means<'_, '_, S, J, P, L>,
-) -> Result<(Digest, artifact::Drained), Error>
-where
-    R: Read<Error = stream::Error>,
-    D: BlockDevice + Send,
-    P: Progress,
-    L: Relay,
-{
-    let (mut hasher, mut at_byte, mut skipped) = (Hasher::default(), 0_u64, 0_u64);
-    let (stop, progress) = (means.stop, &mut *means.progress);
-    means.relay.carry(
-        ring,
-        Stages {
-            fill: &mut |bytes| next(&mut payload, bytes, stop),
-            digest: &mut |bytes| hasher.update(bytes),
-            put: &mut |block, len| {
-                let put = open.put(at_byte, block, len)?;
-                let len = u64::try_from(len).unwrap_or(u64::MAX);
-                at_byte = at_byte.saturating_add(len);
-                if put == Put::Skipped {
-                    skipped = skipped.saturating_add(len);
-                }
-                progress.advance(at_byte, skipped);
-                Ok::<(), Error>(())
-            },
-        },
-    )?;
-    Ok((hasher.finish(), payload.finish()?))
-}
-
-/// Fills `bytes` with payload, less only at its end.
-fn next<R: Read<Error = stream::Error>>(
-    payload: &mut Payload<R>,
-    bytes: &mut [u8],
-    stop: &dyn Fn() -> bool,
-) -> Result<usize, Error> {
-    let mut len = 0;
-    while len < bytes.len() {
-        if stop() {
-            return Err(Error::Interrupted);
-        }
-        match payload.read(&mut bytes[len..]) {
-            Ok(0) => break,
-            Ok(more) => len += more,
-            // A signal ends the wait for a slow source.
-            Err(stream::Error::Source(_)) if stop() => return Err(Error::Interrupted),
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(len)
 }
 
 /// Makes the boot loader try the written slot at the next boot.
@@ -302,7 +280,7 @@ pub fn adopt<R, C, J>(
     journal: &mut J,
 ) -> Result<(), Error>
 where
-    R: Read<Error = stream::Error>,
+    R: Source,
     C: Decoders,
     J: Journal,
 {

@@ -20,14 +20,14 @@ use sim::shell::{Job, Shell};
 use sim::store::{Place, Store};
 use sim::tape::{Deed, Op};
 use sim::uboot;
-use twinslot::memory::BLOCK_BYTES;
+use twinslot::memory::{BLOCK_BYTES, HEAD_BYTES};
 use twinslot::slot::Slot;
 use twinslot::stream::block::Unchanged;
 use uboot_env::Which;
 
 const SEED: u64 = 20_261_124;
 /// How many tests share the wrecks that are asked for.
-const SCENARIOS: u64 = 7;
+const SCENARIOS: u64 = 9;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
@@ -123,6 +123,89 @@ fn an_update_of_whole_blocks_survives_power_cuts() {
     let lives: [&[Deed]; 2] = [&[Deed::Install], &[Deed::Commit]];
     survive("install one block, commit", plan, (&lives, Wish::Update));
 }
+
+#[test]
+fn an_update_that_goes_on_where_it_was_stopped_survives_power_cuts() {
+    let plan = Plan { step_bytes: 1, grain_bytes: 1000, ..Plan::default() };
+    let lives: [&[Deed]; 2] = [&[Deed::Install], &[Deed::Commit]];
+    survive("install by checkpoints, commit", plan, (&lives, Wish::Update));
+}
+
+#[test]
+fn an_update_that_goes_on_inside_of_a_block_survives_power_cuts() {
+    let plan = Plan {
+        payload_bytes: BLOCK_BYTES + 300_000,
+        booted: Slot::B,
+        unchanged: Unchanged::Rewrite,
+        block_bytes: 4096,
+        step_bytes: 1,
+        grain_bytes: 777,
+        ..Plan::default()
+    };
+    let lives: [&[Deed]; 2] = [&[Deed::Install], &[Deed::Commit]];
+    survive("install by checkpoints inside of blocks, commit", plan, (&lives, Wish::Refuse));
+}
+
+/// The board whose power failed right after the checkpoint with this number.
+fn stopped(scene: &Scene, number: usize) -> sim::board::Board {
+    let judge = Judge::new(scene);
+    let power = Power::on(&scene.board);
+    let booted = judge.boot(&power, &scene.board).unwrap();
+    Shell { power: &power, booted, job: &judge.job }.run(Deed::Install).unwrap();
+    let tape = power.tape();
+    let is_keep = |(_, op): &(usize, &Op)| matches!(op, Op::Keep(_));
+    let (at, _) = tape.iter().enumerate().filter(is_keep).nth(number).unwrap();
+    let cuts = loss::cuts(&scene.board, &tape, scene.parts);
+    let cut = cuts.iter().find(|cut| cut.at > at).unwrap();
+    cut.wreck(Loss::All)
+}
+
+#[test]
+fn what_a_stopped_update_left_in_the_slot_is_neither_fetched_nor_written_again() {
+    let scene = Scene::new(Plan { step_bytes: 1, grain_bytes: 1000, ..Plan::default() });
+    let judge = Judge::new(&scene);
+    let board = stopped(&scene, 1);
+    let power = Power::on(&board);
+    let booted = judge.boot(&power, &board).unwrap();
+    Shell { power: &power, booted, job: &judge.job }.run(Deed::Install).unwrap();
+    let tape = power.tape();
+    let begun = tape.iter().position(|op| op.to_string() == "forget b").unwrap();
+    let armed = tape.iter().position(|op| op.to_string() == "remember b").unwrap();
+    let steps: Vec<String> = tape[begun..=armed].iter().map(Op::to_string).collect();
+    assert_eq!(steps, RESUMED);
+    assert!(power.content(Place::Slot(scene.target())).same(&scene.installed));
+    // The last whole thousand of what two blocks and the archive's header have, less the header
+    // and the head.
+    let at = (2 * BLOCK_BYTES + 512) / 1000 * 1000 - 512;
+    assert_eq!(power.resumed_bytes(), u64::try_from(at - HEAD_BYTES).unwrap());
+}
+
+const RESUMED: &[&str] = &[
+    "forget b",
+    "zero slot b 0+131072",
+    "flush slot b",
+    // What is behind the head is digested from the medium, and compared with the checkpoint. Only
+    // then is anything of the artifact passed over.
+    "read slot b 131072+1048576",
+    "read slot b 1179648+916480",
+    "read slot b 2059264+37376",
+    "read slot b 2096128+1024",
+    // What is fetched is compared and put as ever, from the block of the device on that the
+    // checkpoint is in; the first transfer is short, and was there already.
+    "read slot b 2166784+512",
+    "read slot b 2097152+4096",
+    "write slot b 2097152+70144",
+    "flush slot b",
+    "keep checkpoint",
+    "flush slot b",
+    "read slot b 131072+1048576",
+    "read slot b 1179648+987648",
+    "write slot b 0+131072",
+    "flush slot b",
+    "read slot b 0+131072",
+    "discard checkpoint",
+    "remember b",
+];
 
 /// The board after `deeds`, and what runs on it once it has booted.
 fn booted_after(judge: &Judge<'_>, deeds: &[Deed]) -> (sim::board::Board, Slot, Power) {

@@ -18,7 +18,7 @@ use super::tar::Archive;
 use super::trust::Keys;
 use crate::stream::decode::{Coding, Decoders};
 use crate::stream::digest::Digest;
-use crate::stream::{self, Error};
+use crate::stream::{self, Error, Source, plain};
 
 /// Scalar of the key that signs.
 pub(crate) const OWNER: u8 = 7;
@@ -222,6 +222,8 @@ impl ErrorType for Trickle<'_> {
     type Error = Error;
 }
 
+impl Source for Trickle<'_> {}
+
 impl Read for Trickle<'_> {
     fn read(&mut self, into: &mut [u8]) -> Result<usize, Error> {
         let len = into.len().min(self.bytes.len()).min(self.at_once);
@@ -241,11 +243,11 @@ pub(crate) fn source(bytes: &[u8]) -> Trickle<'_> {
 pub(crate) struct Plain;
 
 impl Decoders for Plain {
-    type Reader<R: Read<Error = Error>> = R;
+    type Reader<R: Source> = plain::Plain<R>;
 
-    fn open<R: Read<Error = Error>>(&mut self, coding: Coding, input: R) -> Result<R, Error> {
+    fn open<R: Source>(&mut self, coding: Coding, input: R) -> Result<plain::Plain<R>, Error> {
         match coding {
-            Coding::None => Ok(input),
+            Coding::None => Ok(plain::Plain::new(input)),
             coding => Err(stream::Error::Damaged { coding, text: "not decoded in this test" }),
         }
     }

@@ -11,9 +11,9 @@ use super::tar::{self, Archive, Member, bytes};
 use super::trust::{self, Keys, Refusal, VerifiedManifest};
 use super::{Error, Opened, Room, Texts};
 use crate::json;
-use crate::stream;
 use crate::stream::decode::{Coding, Decoders};
 use crate::stream::digest::Digest;
+use crate::stream::{self, Source};
 
 /// The longest member `version`, in bytes; `{"format":"mender","version":3}` has 31.
 pub const VERSION_MAX_BYTES: usize = 64;
@@ -163,6 +163,8 @@ struct Stored<'a>(&'a [u8]);
 impl ErrorType for Stored<'_> {
     type Error = stream::Error;
 }
+
+impl Source for Stored<'_> {}
 
 impl Read for Stored<'_> {
     fn read(&mut self, into: &mut [u8]) -> Result<usize, stream::Error> {

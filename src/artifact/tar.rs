@@ -9,7 +9,7 @@ use embedded_io::Read;
 use heapless::String;
 
 use super::excerpt::Excerpt;
-use crate::stream;
+use crate::stream::{self, Source};
 use block::{Block, Kind};
 use pax::Pax;
 
@@ -130,6 +130,16 @@ impl<R: Read<Error = stream::Error>> Archive<R> {
     /// The member begun last; `what` it is, for a person.
     pub fn entry<'a>(&'a mut self, what: &'static str) -> Entry<'a, R> {
         Entry { archive: self, what }
+    }
+
+    /// Bytes read so far of the archive.
+    pub(super) fn at_byte(&self) -> u64 {
+        self.at_byte
+    }
+
+    /// What the archive is read from.
+    pub(super) fn input(&self) -> &R {
+        &self.input
     }
 
     /// Bytes not yet read of the member begun last.
@@ -281,6 +291,34 @@ fn is_plain(name: &str) -> bool {
 pub struct Entry<'a, R> {
     archive: &'a mut Archive<R>,
     what: &'static str,
+}
+
+impl<R> Entry<'_, R> {
+    /// Passes over the next `bytes` of the member, by `pass`, which must take as many from the
+    /// archive's input.
+    ///
+    /// # Errors
+    /// The member has fewer left, and what `pass` says.
+    pub(super) fn pass(
+        &mut self,
+        bytes: u64,
+        pass: impl FnOnce(&mut R) -> Result<(), stream::Error>,
+    ) -> Result<(), stream::Error> {
+        let missing = bytes.saturating_sub(self.archive.left_bytes);
+        if missing > 0 {
+            return Err(stream::Error::Truncated { what: self.what, missing });
+        }
+        pass(&mut self.archive.input)?;
+        self.archive.left_bytes -= bytes;
+        self.archive.at_byte += bytes;
+        Ok(())
+    }
+}
+
+impl<R: Source> Source for Entry<'_, R> {
+    fn skip(&mut self, bytes: u64) -> Result<(), stream::Error> {
+        self.pass(bytes, |input| input.skip(bytes))
+    }
 }
 
 impl<R> embedded_io::ErrorType for Entry<'_, R> {

@@ -14,9 +14,11 @@ use crate::artifact::forge::{
 use crate::artifact::trust::{Keys, Refusal};
 use crate::device::Cause;
 use crate::provides::Provides;
+use crate::stream::decode::{Decoder, Mark};
+use crate::stream::plain;
 
 /// Everything an installation would do with `input`, in order; the payload if there is one.
-fn taken<R: Read<Error = stream::Error>>(input: R) -> Result<Option<Vec<u8>>, Error> {
+fn taken<R: Source>(input: R) -> Result<Option<Vec<u8>>, Error> {
     let mut scratch = vec![0; 1 << 20];
     let mut texts = Box::new(Texts::new());
     let room = Room { scratch: &mut scratch, texts: &mut texts };
@@ -199,11 +201,8 @@ fn a_header_that_was_not_signed_is_neither_decoded_nor_parsed() {
     /// Has nothing to decode.
     struct Never;
     impl Decoders for Never {
-        type Reader<R: Read<Error = stream::Error>> = R;
-        fn open<R>(&mut self, _: Coding, _: R) -> Result<R, stream::Error>
-        where
-            R: Read<Error = stream::Error>,
-        {
+        type Reader<R: Source> = plain::Plain<R>;
+        fn open<R: Source>(&mut self, _: Coding, _: R) -> Result<plain::Plain<R>, stream::Error> {
             panic!("decoded what was not checked")
         }
     }
@@ -399,13 +398,18 @@ fn what_follows_the_compressed_payload_is_refused_whatever_the_decoder_says() {
             Ok(len)
         }
     }
+    impl<R: Source> Decoder for Lazy<R> {
+        fn mark(&self) -> Option<Mark> {
+            None
+        }
+        fn resume(&mut self, _: Mark, _: &[u8]) -> Result<(), stream::Error> {
+            unreachable!("no mark was given")
+        }
+    }
     struct Lazies;
     impl Decoders for Lazies {
-        type Reader<R: Read<Error = stream::Error>> = Lazy<R>;
-        fn open<R>(&mut self, _: Coding, input: R) -> Result<Lazy<R>, stream::Error>
-        where
-            R: Read<Error = stream::Error>,
-        {
+        type Reader<R: Source> = Lazy<R>;
+        fn open<R: Source>(&mut self, _: Coding, input: R) -> Result<Lazy<R>, stream::Error> {
             Ok(Lazy(input, 2048))
         }
     }
@@ -504,6 +508,7 @@ fn what_the_source_says_is_passed_on() {
     impl embedded_io::ErrorType for Failing<'_> {
         type Error = stream::Error;
     }
+    impl Source for Failing<'_> {}
     impl Read for Failing<'_> {
         fn read(&mut self, into: &mut [u8]) -> Result<usize, stream::Error> {
             match self.0.read(into)? {

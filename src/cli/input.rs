@@ -2,10 +2,10 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read as _, Stdin};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Stdin};
 
 use embedded_io::{ErrorType, Read};
-use twinslot::stream::Error;
+use twinslot::stream::{self, Error, Source};
 
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
@@ -56,6 +56,11 @@ impl Input {
             Self::File(_) | Self::Stdin(_) => None,
         })
     }
+
+    /// Whether bytes can be passed over without reading them.
+    pub(crate) fn skips(&self) -> bool {
+        matches!(self, Self::File(_) | Self::Download(_))
+    }
 }
 
 /// What an input came to; of a file or a pipe there is nothing to tell.
@@ -79,6 +84,20 @@ impl Told {
 
 impl ErrorType for Input {
     type Error = Error;
+}
+
+impl Source for Input {
+    fn skip(&mut self, bytes: u64) -> Result<(), Error> {
+        match (&mut *self, i64::try_from(bytes)) {
+            (Self::Download(download), _) => return download.skip(bytes),
+            // A pipe with a name is a file, too.
+            (Self::File(file), Ok(bytes)) if file.seek(SeekFrom::Current(bytes)).is_ok() => {
+                return Ok(());
+            }
+            _ => {}
+        }
+        stream::read_through(self, bytes)
+    }
 }
 
 impl Read for Input {

@@ -7,7 +7,7 @@ use super::args::{After, Common};
 use super::input::Input;
 use super::show::Show;
 use crate::failure::{Exit, Failure};
-use crate::installer::{self, Done, Order};
+use crate::installer::{self, Done, Order, Resume};
 use crate::net::download::Tally;
 use crate::object::Object;
 use crate::session;
@@ -26,6 +26,7 @@ pub(crate) fn run(source: &OsStr, after: After, common: &Common) -> Result<Repor
     let told = input.told();
     let order = Order {
         config: &config,
+        resume: if input.skips() { Resume::Possible } else { Resume::Pointless },
         input,
         reason: &|| told.failure(),
         progress: &mut show,
@@ -44,6 +45,7 @@ fn report(done: &Done, tally: Option<Tally>, after: After) -> Report {
         .text("artifact_name", &done.artifact_name)
         .text_or_null("slot", done.slot)
         .raw("download", tally.map_or("null".to_owned(), |tally| download(tally).to_string()))
+        .raw("resumed_bytes", done.resumed_bytes)
         .raw("heap", heap);
     let name = &done.artifact_name;
     let Some(slot) = done.slot else {

@@ -1,9 +1,8 @@
 //! Compressed bytes on their way to a decoder: read ahead, probed, counted against their end.
 //! Never knows what the decoder makes of them.
 
-use embedded_io::Read;
-use twinslot::stream::Error;
 use twinslot::stream::decode::{Ask, Coding, PROBE_BYTES, probe, starts};
+use twinslot::stream::{Error, Source};
 
 /// Compressed bytes held at a time. More gains nothing measurable.
 const INPUT_BYTES: usize = 32 * 1024;
@@ -15,13 +14,14 @@ pub(super) struct Input<R> {
     bytes: Box<[u8]>,
     start: usize,
     end: usize,
+    /// How many bytes came from the source.
+    came: u64,
 }
 
-impl<R: Read<Error = Error>> Input<R> {
+impl<R: Source> Input<R> {
     pub(super) fn new(coding: Coding, source: R) -> Self {
         let bytes = vec![0; INPUT_BYTES].into_boxed_slice();
-        let (start, end) = (0, 0);
-        Self { coding, source, bytes, start, end }
+        Self { coding, source, bytes, start: 0, end: 0, came: 0 }
     }
 
     /// The bytes at hand, and more only when there are none: empty means the source ended.
@@ -29,25 +29,49 @@ impl<R: Read<Error = Error>> Input<R> {
         if self.start == self.end {
             self.start = 0;
             self.end = 0;
-            self.end = self.source.read(&mut self.bytes)?;
+            self.more()?;
         }
         Ok(&self.bytes[self.start..self.end])
     }
 
     /// The next bytes without taking them: what a probe needs, less only where the source ends.
-    fn peek(&mut self) -> Result<&[u8], Error> {
+    pub(super) fn peek(&mut self) -> Result<&[u8], Error> {
         if self.end - self.start < PROBE_BYTES {
             self.bytes.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;
         }
         while self.end - self.start < PROBE_BYTES {
-            match self.source.read(&mut self.bytes[self.end..])? {
-                0 => break,
-                more => self.end += more,
+            if self.more()? == 0 {
+                break;
             }
         }
         Ok(&self.bytes[self.start..self.end])
+    }
+
+    /// Reads behind the bytes at hand; returns how many came.
+    fn more(&mut self) -> Result<usize, Error> {
+        let more = self.source.read(&mut self.bytes[self.end..])?;
+        self.end += more;
+        self.came = self.came.saturating_add(count(more));
+        Ok(more)
+    }
+
+    /// How many bytes were taken.
+    pub(super) fn at_byte(&self) -> u64 {
+        self.came.saturating_sub(count(self.end.saturating_sub(self.start)))
+    }
+
+    /// Goes on at byte `at_byte` of the input.
+    pub(super) fn jump(&mut self, at_byte: u64) -> Result<(), Error> {
+        let missing = at_byte.saturating_sub(self.at_byte());
+        let held = self.end - self.start;
+        let step = usize::try_from(missing).map_or(held, |missing| missing.min(held));
+        self.consume(step);
+        let beyond = missing.saturating_sub(count(step));
+        self.source.skip(beyond)?;
+        self.came = self.came.saturating_add(beyond);
+        Ok(())
     }
 
     pub(super) fn consume(&mut self, len: usize) {
@@ -76,7 +100,7 @@ impl<R: Read<Error = Error>> Input<R> {
             }
             let step = usize::try_from(len).map_or(held, |len| len.min(held));
             self.consume(step);
-            len -= u64::try_from(step).unwrap_or(len);
+            len = len.saturating_sub(count(step));
         }
         Ok(())
     }
@@ -129,4 +153,8 @@ impl<R: Read<Error = Error>> Input<R> {
         let what = self.coding.what();
         Error::Trailing { what }
     }
+}
+
+fn count(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
 }

@@ -1,8 +1,7 @@
 //! xz over xz4rust, which decodes every block in one dictionary. Never allocates after `open`.
 
-use embedded_io::Read;
-use twinslot::stream::Error;
 use twinslot::stream::decode::Coding;
+use twinslot::stream::{Error, Source};
 use xz4rust::{XzDecoder, XzError, XzNextBlockResult};
 
 use super::NO_MEMORY;
@@ -17,7 +16,7 @@ pub(super) struct Xz<R> {
     ended: bool,
 }
 
-impl<R: Read<Error = Error>> Xz<R> {
+impl<R: Source> Xz<R> {
     pub(super) fn open(mut input: Input<R>, allowed: u64) -> Result<Self, Error> {
         let dictionary = input.ask_first(allowed)?;
         let len = usize::try_from(dictionary).map_err(|_| NO_MEMORY)?;

@@ -1,9 +1,8 @@
 //! zstd over rust-zstd, which takes its memory piece by piece as a stream first needs each: a
 //! frame of our own makes it take everything in `open`. Never allocates after that.
 
-use embedded_io::Read;
 use rust_zstd::Decompressor;
-use twinslot::stream::Error;
+use twinslot::stream::{Error, Source};
 
 use super::NO_MEMORY;
 use super::input::Input;
@@ -21,7 +20,7 @@ pub(super) struct Zstd<R> {
 /// margin that [`prime`] adds.
 const ZSTD_WINDOW_MAX: u64 = 1 << 29;
 
-impl<R: Read<Error = Error>> Zstd<R> {
+impl<R: Source> Zstd<R> {
     pub(super) fn open(mut input: Input<R>, allowed: u64) -> Result<Self, Error> {
         let allowed = allowed.min(ZSTD_WINDOW_MAX);
         let window = input.ask_first(allowed)?.max(allowed.min(BLOCK_MAX));

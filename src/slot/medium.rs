@@ -145,7 +145,7 @@ impl<'m, D: BlockDevice> RoomySlot<'m, D> {
 
 impl<D: BlockDevice> OpenSlot<'_, D> {
     /// Writes the next `len` bytes of payload, which belong at `at_byte`; the head is kept back.
-    /// Every block but the last is full.
+    /// Every block but the last ends where one of the device does.
     ///
     /// # Errors
     /// The device's.
@@ -160,6 +160,40 @@ impl<D: BlockDevice> OpenSlot<'_, D> {
         }
         let after = u64::try_from(head).unwrap_or(u64::MAX);
         self.writer.put(after, block, head..len)
+    }
+
+    /// The slot.
+    #[must_use]
+    pub const fn slot(&self) -> Slot {
+        self.slot.slot()
+    }
+
+    /// Room for the payload's first bytes, which are written last: for whoever puts only what
+    /// comes behind them.
+    pub fn head(&mut self) -> &mut [u8] {
+        let len = self.head_len();
+        &mut self.head.0[..len]
+    }
+
+    /// Where the block of the device begins that `at_byte` is in.
+    pub fn block_start(&self, at_byte: u64) -> u64 {
+        self.writer.block_start(at_byte)
+    }
+
+    /// The `len` bytes that the medium holds at `at_byte`, where a block of the device begins.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn held(&mut self, at_byte: u64, len: usize) -> Result<&[u8], Fault> {
+        self.writer.get(at_byte, len)
+    }
+
+    /// Makes everything put so far durable.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn flush(&mut self) -> Result<(), Fault> {
+        self.writer.flush()
     }
 
     /// Makes the slot startable: the payload is durable and proven to be the manifest's, then

@@ -68,6 +68,12 @@ impl<'m, D: BlockDevice> BlockWriter<'m, D> {
         bytes.checked_next_multiple_of(block).unwrap_or(u64::MAX)
     }
 
+    /// Where the block of the device begins that `at_byte` is in.
+    pub fn block_start(&self, at_byte: u64) -> u64 {
+        let block = u64::try_from(self.device.block_bytes()).unwrap_or(u64::MAX).max(1);
+        at_byte - at_byte % block
+    }
+
     /// Puts the payload bytes `part` of `block` on the device, byte `part.start` of the block at
     /// `at_byte`. A part that ends inside a block of the device is filled up with what the device
     /// holds there, so the bytes behind the payload stay.

@@ -3,7 +3,7 @@
 
 use embedded_io::Read;
 
-use super::Error;
+use super::{Error, Source};
 
 /// A compression of format 3 artifacts (`mender-artifact --compression`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,18 +46,43 @@ impl core::fmt::Display for Coding {
 /// allocates while it is read.
 pub trait Decoders {
     /// The decoder over an input.
-    type Reader<R: Read<Error = Error>>: Read<Error = Error>;
+    type Reader<R: Source>: Decoder;
 
     /// A decoder of `coding` over `input`. The reader returns `Ok(0)` only when the compressed
     /// stream is complete, its own checksum right, and `input` has nothing left.
     ///
     /// # Errors
     /// [`Error::Window`] before any memory is taken, [`Error::Damaged`] or what `input` says.
-    fn open<R: Read<Error = Error>>(
-        &mut self,
-        coding: Coding,
-        input: R,
-    ) -> Result<Self::Reader<R>, Error>;
+    fn open<R: Source>(&mut self, coding: Coding, input: R) -> Result<Self::Reader<R>, Error>;
+}
+
+/// A decoder over its input.
+pub trait Decoder: Read<Error = Error> {
+    /// The last place that was read past and that decoding can begin at, if there was one. It is
+    /// taken for what it seems to be: only the payload's digest proves it.
+    fn mark(&self) -> Option<Mark>;
+
+    /// Passes over the input up to `mark`, which is ahead, and goes on there. `window` is the
+    /// [`WINDOW_BYTES`] of content before it. Allocates nothing.
+    ///
+    /// # Errors
+    /// The input's, and [`Error::Damaged`] where this stream cannot go on there.
+    fn resume(&mut self, mark: Mark, window: &[u8]) -> Result<(), Error>;
+}
+
+/// How much of the content before a [`Mark`] going on there takes, in bytes: the window of
+/// deflate, RFC 1951 section 2. What needs more has no marks.
+pub const WINDOW_BYTES: usize = 32 * 1024;
+
+/// A place in a compressed stream that decoding can begin at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// From the start of the stream, in bytes.
+    pub coded_bytes: u64,
+    /// From the start of its content, in bytes.
+    pub decoded_bytes: u64,
+    /// The format's checksum of the content before.
+    pub crc: u32,
 }
 
 /// How many first bytes [`probe`] may need: an xz stream header and a block header with both

@@ -50,13 +50,19 @@ impl fmt::Debug for Digest {
 }
 
 /// A digest in the making.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Hasher(Sha256);
 
 impl Hasher {
     /// Takes the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
+    }
+
+    /// The digest of the bytes taken so far; more may come.
+    #[must_use]
+    pub fn so_far(&self) -> Digest {
+        self.clone().finish()
     }
 
     /// The digest of all bytes taken.

@@ -3,14 +3,17 @@
 
 use crate::memory::{Block, RING_BLOCKS};
 
-/// The three stages. `E` is what any of them fails with.
-pub struct Stages<'s, E> {
-    /// Fills a block; less than the whole only at the end, 0 after it.
-    pub fill: &'s mut dyn FnMut(&mut [u8]) -> Result<usize, E>,
-    /// Takes the bytes of a block.
-    pub digest: &'s mut (dyn FnMut(&[u8]) + Send),
+/// What `fill` put into a block: so many bytes, and what is to be known of them.
+pub type Filled<N> = (usize, N);
+
+/// The three stages. `E` is what any of them fails with, `N` the note that goes with a block.
+pub struct Stages<'s, E, N> {
+    /// Fills a block from its start; with no byte only after the end.
+    pub fill: &'s mut dyn FnMut(&mut [u8]) -> Result<Filled<N>, E>,
+    /// Takes the bytes of a block, and may add to its note.
+    pub digest: &'s mut (dyn FnMut(&[u8], &mut N) + Send),
     /// Puts the first bytes of a block, as many as were filled, on the medium.
-    pub put: &'s mut (dyn FnMut(&mut Block, usize) -> Result<(), E> + Send),
+    pub put: &'s mut (dyn FnMut(&mut Block, Filled<N>) -> Result<(), E> + Send),
 }
 
 /// Runs the stages.
@@ -20,10 +23,10 @@ pub trait Relay {
     ///
     /// # Errors
     /// The first stage error; no stage is called after it.
-    fn carry<E: Send>(
+    fn carry<E: Send, N: Default + Send>(
         &mut self,
         ring: &mut [Block; RING_BLOCKS],
-        stages: Stages<'_, E>,
+        stages: Stages<'_, E, N>,
     ) -> Result<(), E>;
 }
 
@@ -32,19 +35,19 @@ pub trait Relay {
 pub struct InTurn;
 
 impl Relay for InTurn {
-    fn carry<E: Send>(
+    fn carry<E: Send, N: Default + Send>(
         &mut self,
         ring: &mut [Block; RING_BLOCKS],
-        stages: Stages<'_, E>,
+        stages: Stages<'_, E, N>,
     ) -> Result<(), E> {
         let [block, ..] = ring;
         loop {
-            let len = (stages.fill)(&mut block.0)?;
+            let (len, mut note) = (stages.fill)(&mut block.0)?;
             if len == 0 {
                 return Ok(());
             }
-            (stages.digest)(&block.0[..len]);
-            (stages.put)(block, len)?;
+            (stages.digest)(&block.0[..len], &mut note);
+            (stages.put)(block, (len, note))?;
         }
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn read_bounded(path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>
 /// # Errors
 /// Then the old content stands, unless only the directory's flush failed.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    replace_with_mode(path, bytes, 0o644)
+    Kept::new(path.to_owned()).replace(bytes)
 }
 
 /// As [`replace`], in a file that nobody but its owner may read, at no moment.
@@ -53,14 +53,36 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 pub(crate) fn keep_secret(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     // What a power cut left there may have been made for everyone.
     remove(&beside(path))?;
-    replace_with_mode(path, bytes, 0o600)
+    Kept { mode: 0o600, ..Kept::new(path.to_owned()) }.replace(bytes)
 }
 
-fn replace_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
-    let new = beside(path);
-    write_new(&new, bytes, mode).map_err(|error| Failure::new("write", &new, &error))?;
-    fs::rename(&new, path).map_err(|error| Failure::new("replace", path, &error))?;
-    flush_directory(path)
+/// A file that is replaced again and again while nothing may be allocated.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    path: PathBuf,
+    new: PathBuf,
+    mode: u32,
+}
+
+impl Kept {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { new: beside(&path), path, mode: 0o644 }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// [`replace`]; allocates only to say what failed.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn replace(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let Self { path, new, mode } = self;
+        write_new(new, bytes, *mode).map_err(|error| Failure::new("write", new, &error))?;
+        fs::rename(new, path).map_err(|error| Failure::new("replace", path, &error))?;
+        flush_directory(path)
+    }
 }
 
 /// Adds `bytes` to the end of `path`, durably; the file is made if there is none. A power cut

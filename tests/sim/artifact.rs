@@ -7,9 +7,9 @@ use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{Signature, SigningKey};
 use twinslot::artifact::key::PublicKey;
 use twinslot::artifact::trust::Keys;
-use twinslot::stream::decode::{Coding, Decoders};
+use twinslot::stream::decode::{Coding, Decoder, Decoders, Mark, WINDOW_BYTES};
 use twinslot::stream::digest::Digest;
-use twinslot::stream::{self, Error};
+use twinslot::stream::{self, Error, plain};
 
 pub const NAME: &str = "release-2";
 pub const DEVICE_TYPE: &str = "rockpro64";
@@ -163,6 +163,14 @@ fn block(name: &str, size_bytes: usize) -> [u8; 512] {
 #[derive(Debug)]
 pub struct Source<'a>(pub &'a [u8]);
 
+impl stream::Source for Source<'_> {
+    fn skip(&mut self, bytes: u64) -> Result<(), Error> {
+        let len = usize::try_from(bytes).unwrap().min(self.0.len());
+        self.0 = &self.0[len..];
+        Ok(())
+    }
+}
+
 impl ErrorType for Source<'_> {
     type Error = Error;
 }
@@ -177,17 +185,47 @@ impl Read for Source<'_> {
     }
 }
 
-/// Decodes what is not compressed.
-#[derive(Debug)]
-pub struct Plain;
+/// Decodes what is not compressed, and can go on at every so many bytes of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Plain {
+    pub grain_bytes: u64,
+}
 
 impl Decoders for Plain {
-    type Reader<R: Read<Error = Error>> = R;
+    type Reader<R: stream::Source> = Grained<R>;
 
-    fn open<R: Read<Error = Error>>(&mut self, coding: Coding, input: R) -> Result<R, Error> {
+    fn open<R: stream::Source>(&mut self, coding: Coding, input: R) -> Result<Grained<R>, Error> {
         match coding {
-            Coding::None => Ok(input),
+            Coding::None => Ok(Grained(plain::Plain::new(input), self.grain_bytes)),
             coding => Err(stream::Error::Damaged { coding, text: "not decoded in this test" }),
         }
+    }
+}
+
+/// The content as it is read, and how far its marks are apart.
+#[derive(Debug)]
+pub struct Grained<R>(plain::Plain<R>, u64);
+
+impl<R> ErrorType for Grained<R> {
+    type Error = Error;
+}
+
+impl<R: stream::Source> Read for Grained<R> {
+    fn read(&mut self, into: &mut [u8]) -> Result<usize, Error> {
+        self.0.read(into)
+    }
+}
+
+impl<R: stream::Source> Decoder for Grained<R> {
+    fn mark(&self) -> Option<Mark> {
+        let mark = self.0.mark()?;
+        let at = mark.coded_bytes / self.1 * self.1;
+        Some(Mark { coded_bytes: at, decoded_bytes: at, crc: 1 })
+    }
+
+    /// Wants all that a decoder may want.
+    fn resume(&mut self, mark: Mark, window: &[u8]) -> Result<(), Error> {
+        assert_eq!((mark.crc, window.len()), (1, WINDOW_BYTES));
+        self.0.resume(mark, window)
     }
 }

@@ -24,6 +24,7 @@ pub struct Board {
 pub struct Data {
     pub journal: Vec<u8>,
     pub provides: [Option<Vec<u8>>; 2],
+    pub checkpoint: Option<Vec<u8>>,
 }
 
 /// What really happened.
@@ -111,6 +112,8 @@ impl Board {
             Op::Append(line) => self.record(line),
             Op::Remember(slot, text) => *self.data.provides_mut(*slot) = Some(text.clone()),
             Op::Forget(slot) => *self.data.provides_mut(*slot) = None,
+            Op::Keep(line) => self.data.checkpoint = Some(line.clone()),
+            Op::Discard => self.data.checkpoint = None,
             Op::Read(..) | Op::Write(_) | Op::Flush(_) => {}
         }
     }
@@ -139,7 +142,8 @@ impl Board {
 
     pub fn fingerprint(&self) -> u64 {
         let files = [Some(&self.data.journal), self.data.provides[0].as_ref()];
-        let files = files.into_iter().chain([self.data.provides[1].as_ref()]);
+        let last = [self.data.provides[1].as_ref(), self.data.checkpoint.as_ref()];
+        let files = files.into_iter().chain(last);
         let start = files.fold(u64::try_from(self.cache.len()).unwrap(), |print, file| {
             let crc = file.map_or(1, |file| crc32fast::hash(file));
             print.rotate_left(32).wrapping_mul(31) ^ u64::from(crc)

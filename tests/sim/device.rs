@@ -114,6 +114,14 @@ impl Journal for Records {
     fn forget(&mut self, slot: Slot) -> Result<(), Cause> {
         self.0.forget(slot)
     }
+
+    fn keep(&mut self, checkpoint: &str) -> Result<(), Cause> {
+        self.0.keep_checkpoint(checkpoint.as_bytes())
+    }
+
+    fn discard(&mut self) -> Result<(), Cause> {
+        self.0.discard_checkpoint()
+    }
 }
 
 /// Nobody looks.

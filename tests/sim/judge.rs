@@ -4,6 +4,7 @@
 use twinslot::journal::outcome::{self, Now, Outcome};
 use twinslot::journal::records;
 use twinslot::slot::Slot;
+use twinslot::update::checkpoint::Checkpoint;
 
 use super::artifact::NAME;
 use super::board::{Attempt, Board};
@@ -60,6 +61,7 @@ impl<'s> Judge<'s> {
             ),
             (self.remembers(board), "what is on record of a slot is not what it holds"),
             (self.kept(board, &loaded), "what was said to be done is not on the medium"),
+            (self.got_there(board), "the update did not get as far as its checkpoint says"),
         ];
         match rules.iter().find(|(holds, _)| !holds) {
             Some((_, broken)) => Err((*broken).to_owned()),
@@ -76,6 +78,13 @@ impl<'s> Judge<'s> {
             Some(OLDER) => held.same(scene.before(target)),
             Some(_) => scene.is_installed(held),
         }
+    }
+
+    /// Whether what the checkpoint says is in the slot is on the medium.
+    fn got_there(&self, board: &Board) -> bool {
+        let Some(line) = &board.data.checkpoint else { return true };
+        let held = board.store(Place::Slot(self.scene.target()));
+        Checkpoint::parse(line).is_some_and(|checkpoint| self.scene.bears(held, &checkpoint))
     }
 
     /// Whether what a command said it did survived.

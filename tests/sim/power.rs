@@ -44,6 +44,8 @@ struct Live {
     trouble: Trouble,
     /// Operations so far.
     count: usize,
+    /// Payload that was not fetched again by the last install, in bytes.
+    resumed_bytes: u64,
 }
 
 impl Power {
@@ -57,7 +59,7 @@ impl Power {
             stores[write.place.index()].apply(write);
         }
         let data = board.data.clone();
-        let live = Live { stores, data, tape: Vec::new(), trouble, count: 0 };
+        let live = Live { stores, data, tape: Vec::new(), trouble, count: 0, resumed_bytes: 0 };
         Self(Arc::new(Mutex::new(live)))
     }
 
@@ -72,6 +74,14 @@ impl Power {
 
     pub fn count(&self) -> usize {
         self.live().count
+    }
+
+    pub fn resumed(&self, bytes: u64) {
+        self.live().resumed_bytes = bytes;
+    }
+
+    pub fn resumed_bytes(&self) -> u64 {
+        self.live().resumed_bytes
     }
 
     pub fn content(&self, place: Place) -> Store {
@@ -159,6 +169,26 @@ impl Power {
         live.keep()?;
         *live.data.provides_mut(slot) = None;
         live.tape.push(Op::Forget(slot));
+        Ok(())
+    }
+
+    pub fn keep_checkpoint(&self, line: &[u8]) -> Result<(), Cause> {
+        let mut live = self.live();
+        live.keep()?;
+        live.data.checkpoint = Some(line.to_vec());
+        live.tape.push(Op::Keep(line.to_vec()));
+        Ok(())
+    }
+
+    /// No operation where there is none.
+    pub fn discard_checkpoint(&self) -> Result<(), Cause> {
+        let mut live = self.live();
+        if live.data.checkpoint.is_none() {
+            return Ok(());
+        }
+        live.keep()?;
+        live.data.checkpoint = None;
+        live.tape.push(Op::Discard);
         Ok(())
     }
 }

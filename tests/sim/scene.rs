@@ -6,9 +6,10 @@ use twinslot::memory::{BLOCK_BYTES, HEAD_BYTES};
 use twinslot::slot::medium::Check;
 use twinslot::slot::{Parts, Slot};
 use twinslot::stream::block::Unchanged;
+use twinslot::update::checkpoint::Checkpoint;
 use uboot_env::Which;
 
-use super::artifact::{self, Artifact, DEVICE_TYPE, Signer256};
+use super::artifact::{self, Artifact, DEVICE_TYPE, Plain, Signer256};
 use super::board::{Board, Data, Truth};
 use super::random::Random;
 use super::shell::Job;
@@ -33,6 +34,9 @@ pub struct Plan {
     pub bootlimit: u32,
     pub unchanged: Unchanged,
     pub block_bytes: usize,
+    /// Payload between two checkpoints, and how far places are apart that one can be at.
+    pub step_bytes: u64,
+    pub grain_bytes: u64,
 }
 
 /// What the copy holds that is not in use.
@@ -55,6 +59,8 @@ impl Default for Plan {
             bootlimit: 1,
             unchanged: Unchanged::Skip,
             block_bytes: 512,
+            step_bytes: u64::MAX,
+            grain_bytes: 1,
         }
     }
 }
@@ -103,6 +109,8 @@ impl Scene {
             check: Check::Everything,
             block_bytes: self.plan.block_bytes,
             slot_bytes: u64::try_from(SLOT_BYTES).unwrap(),
+            step_bytes: self.plan.step_bytes,
+            decoders: Plain { grain_bytes: self.plan.grain_bytes },
         }
     }
 
@@ -132,6 +140,14 @@ impl Scene {
         let end = self.payload.len();
         let behind = end.next_multiple_of(self.plan.block_bytes)..content.len_bytes();
         content.same_in(&self.installed, 0..end) && content.same_in(&self.installed, behind)
+    }
+
+    /// Whether all that `checkpoint` says is in the slot is there.
+    pub fn bears(&self, content: &Store, checkpoint: &Checkpoint) -> bool {
+        let end = usize::try_from(checkpoint.at_byte).unwrap();
+        // The rest is written again with what follows it.
+        let end = end - end % self.plan.block_bytes;
+        content.same_in(&self.installed, HEAD_BYTES..end)
     }
 
     /// Whether a boot loader that knows nothing would take the slot for a system, and it is none.

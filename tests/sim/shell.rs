@@ -15,6 +15,7 @@ use twinslot::slot::medium::{Check, Work};
 use twinslot::slot::{BootedSlot, InactiveSlot, Parts, Slot, State};
 use twinslot::stream::block::Unchanged;
 use twinslot::stream::relay::InTurn;
+use twinslot::update::checkpoint::{Checkpoint, Checkpoints};
 use twinslot::update::{self, ArmedBy, Means, Target};
 use uboot_env::Layout;
 
@@ -53,6 +54,9 @@ pub struct Job<'j> {
     pub block_bytes: usize,
     /// Of the slot's device; the medium may be larger.
     pub slot_bytes: u64,
+    /// Between two checkpoints.
+    pub step_bytes: u64,
+    pub decoders: Plain,
 }
 
 /// A board that runs the system in `booted`.
@@ -133,7 +137,9 @@ impl Shell<'_> {
         let slot = self.ready(&mut environment)?;
         let mut provides = self.provides();
         let room = artifact::Room { scratch: &mut held.0, texts: header };
-        let opened = artifact::open(Source(self.job.artifact), self.job.keys, room, &mut Plain)?;
+        let mut decoders = self.job.decoders;
+        let source = Source(self.job.artifact);
+        let opened = artifact::open(source, self.job.keys, room, &mut decoders)?;
         let accepted = opened.accept(&Device { device_type: DEVICE_TYPE, provides: &provides })?;
         let Accepted::Image(image) = accepted else {
             return Err(Failure::NotNow("no system in it"));
@@ -149,9 +155,18 @@ impl Shell<'_> {
             progress: &mut Unseen,
             relay: &mut InTurn,
             stop: &|| false,
+            checkpoints: self.checkpoints(),
         };
-        update::install(image, &mut Plain, target, &mut means)?;
+        let armed = update::install(image, &mut decoders, target, &mut means);
+        self.power.resumed(means.checkpoints.resumed_bytes);
+        armed?;
         Ok(())
+    }
+
+    fn checkpoints(&self) -> Checkpoints {
+        let last = self.power.data().checkpoint;
+        let last = last.and_then(|line| Checkpoint::parse(&line));
+        Checkpoints::after(last, self.job.step_bytes)
     }
 
     fn ready(&self, environment: &mut Environment<'_, Copies>) -> Result<InactiveSlot, Failure> {

@@ -20,7 +20,7 @@ pub enum Deed {
     Repair,
 }
 
-/// One step; the last four are on the data partition.
+/// One step; the last six are on the data partition.
 #[derive(Debug, Clone)]
 pub enum Op {
     /// Not an operation: from here on this is being done.
@@ -33,6 +33,8 @@ pub enum Op {
     Append(Line),
     Remember(Slot, Vec<u8>),
     Forget(Slot),
+    Keep(Vec<u8>),
+    Discard,
 }
 
 /// A record on its way into the journal.
@@ -60,6 +62,8 @@ impl fmt::Display for Op {
             Self::Append(line) => write!(f, "record {}", line.word),
             Self::Remember(slot, _) => write!(f, "remember {slot}"),
             Self::Forget(slot) => write!(f, "forget {slot}"),
+            Self::Keep(_) => write!(f, "keep checkpoint"),
+            Self::Discard => write!(f, "discard checkpoint"),
         }
     }
 }
