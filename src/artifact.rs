@@ -31,7 +31,7 @@ use crate::stream::decode::{Coding, Decoders};
 use crate::stream::digest::Digest;
 use compat::{Compatible, Device};
 use excerpt::Excerpt;
-use header::{Header, META_DATA_MAX_BYTES, TEXT_MAX_BYTES};
+use header::{Header, META_DATA_MAX_BYTES, ScriptSink, TEXT_MAX_BYTES};
 use tar::{Archive, Entry};
 use trust::VerifiedManifest;
 
@@ -76,6 +76,8 @@ pub struct Room<'s, 'b> {
     pub scratch: &'s mut [u8],
     /// What the header says; in use as long as the [`Header`] is.
     pub texts: &'b mut Texts,
+    /// Takes the state scripts.
+    pub scripts: &'s mut dyn ScriptSink,
 }
 
 /// An artifact that an enrolled key signed, read up to its payload.

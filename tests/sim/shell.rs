@@ -2,6 +2,7 @@
 //! same order as `src/installer.rs` and `src/trial.rs`, and no decision of their own.
 
 use twinslot::artifact::compat::Device;
+use twinslot::artifact::header::PassOver;
 use twinslot::artifact::trust::Keys;
 use twinslot::artifact::{self, Accepted};
 use twinslot::boot::Disagreement;
@@ -132,7 +133,7 @@ impl Shell<'_> {
         let mut environment = self.look(environment);
         let slot = self.ready(&mut environment)?;
         let mut provides = self.provides();
-        let room = artifact::Room { scratch: &mut held.0, texts: header };
+        let room = artifact::Room { scratch: &mut held.0, texts: header, scripts: &mut PassOver };
         let opened = artifact::open(Source(self.job.artifact), self.job.keys, room, &mut Plain)?;
         let accepted = opened.accept(&Device { device_type: DEVICE_TYPE, provides: &provides })?;
         let Accepted::Image(image) = accepted else {
@@ -150,7 +151,9 @@ impl Shell<'_> {
             relay: &mut InTurn,
             stop: &|| false,
         };
-        update::install(image, &mut Plain, target, &mut means)?;
+        let written = update::write(image, &mut Plain, target, &mut means)?;
+        // Between these two the program runs the state scripts of the artifact.
+        update::arm(written, means.environment, means.journal)?;
         Ok(())
     }
 

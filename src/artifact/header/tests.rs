@@ -28,7 +28,7 @@ fn refused(recipe: &Recipe) -> String {
 
 fn members(members: &[Vec<u8>]) -> Result<usize, Error> {
     let bytes = archive(members);
-    read(Archive::new(source(&bytes), "header archive"), &mut Texts::new())
+    read(Archive::new(source(&bytes), "header archive"), &mut Texts::new(), &mut PassOver)
         .map(|header| header.scripts())
 }
 
