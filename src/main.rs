@@ -1,5 +1,6 @@
 //! twinslot: the shell around the core. Linux, memory, threads and the terminal; decides nothing.
 
+mod aftermath;
 mod cli;
 mod config;
 mod decode;
@@ -11,6 +12,8 @@ mod machine;
 #[expect(dead_code, reason = "until all of it is wired")]
 mod net;
 mod object;
+mod program;
+mod scripts;
 mod session;
 mod state;
 mod status;

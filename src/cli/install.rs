@@ -11,6 +11,7 @@ use crate::installer::{self, Done, Order};
 use crate::object::Object;
 use crate::session;
 use crate::sys::{heap, signal};
+use crate::trial;
 
 /// What the program itself allocates at most besides what an artifact asks for, in bytes.
 const OWN_BYTES: u64 = 4 << 20;
@@ -27,9 +28,14 @@ pub(crate) fn run(source: &OsStr, after: After, common: &Common) -> Result<Repor
         progress: &mut show,
         stop: &signal::requested,
     };
-    let done = installer::install(order, session::buffers()?);
+    let buffers = session::buffers()?;
+    let done = installer::install(order, buffers);
     show.end();
-    Ok(report(&done?, after))
+    let done = done?;
+    if after == After::Reboot && done.slot.is_some() {
+        trial::before_reboot(&config, &mut buffers.environment)?;
+    }
+    Ok(report(&done, after))
 }
 
 fn report(done: &Done, after: After) -> Report {
