@@ -382,6 +382,6 @@ fn scripts_are_handed_on_whole_and_what_cannot_be_kept_is_refused() {
     let bytes = members(&full);
     let archive = Archive::new(source(&bytes), "header archive");
     let refused = read(archive, &mut Texts::new(), &mut given).unwrap_err().to_string();
-    let said = "cannot keep the state script \"ArtifactInstall_Enter_99\": no room";
+    let said = "cannot keep the state script ArtifactInstall_Enter_99: no room";
     assert_eq!(refused, said);
 }
