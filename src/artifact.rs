@@ -32,7 +32,7 @@ use crate::stream::digest::Digest;
 use crate::stream::{self, Source};
 use compat::{Compatible, Device};
 use excerpt::Excerpt;
-use header::{Header, META_DATA_MAX_BYTES, TEXT_MAX_BYTES};
+use header::{Header, META_DATA_MAX_BYTES, ScriptSink, TEXT_MAX_BYTES};
 use tar::{Archive, Entry};
 use trust::VerifiedManifest;
 
@@ -78,6 +78,8 @@ pub struct Room<'s, 'b> {
     pub scratch: &'s mut [u8],
     /// What the header says; in use as long as the [`Header`] is.
     pub texts: &'b mut Texts,
+    /// Takes the state scripts.
+    pub scripts: &'s mut dyn ScriptSink,
 }
 
 /// An artifact that an enrolled key signed, read up to its payload.

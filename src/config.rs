@@ -61,6 +61,10 @@ pub(crate) struct Config {
     pub(crate) health_checks: PathBuf,
     /// `HealthTimeoutSeconds`, for all checks together
     pub(crate) health_timeout_s: u64,
+    /// `HealthCheckTimeoutSeconds`, for each check; 0 is no limit but the one for all
+    pub(crate) health_check_timeout_s: u64,
+    /// `HealthBaseline`: what failed before an update does not fail its trial
+    pub(crate) health_baseline: bool,
     /// `Watchdog`
     pub(crate) watchdog: PathBuf,
     /// `ReadBack`
@@ -87,6 +91,8 @@ impl Default for Config {
             state_dir: "/data/twinslot".into(),
             health_checks: "/etc/twinslot/health.d".into(),
             health_timeout_s: 180,
+            health_check_timeout_s: 0,
+            health_baseline: false,
             watchdog: "/dev/watchdog".into(),
             read_back: true,
             skip_unchanged: true,
@@ -179,6 +185,10 @@ impl Loaded {
                 "statedir" => config.state_dir = file.text(&key, value)?.into(),
                 "healthchecks" => config.health_checks = file.text(&key, value)?.into(),
                 "healthtimeoutseconds" => config.health_timeout_s = file.number(&key, value)?,
+                "healthchecktimeoutseconds" => {
+                    config.health_check_timeout_s = file.number(&key, value)?;
+                }
+                "healthbaseline" => config.health_baseline = file.flag(&key, value)?,
                 "watchdog" => config.watchdog = file.text(&key, value)?.into(),
                 "readback" => config.read_back = file.flag(&key, value)?,
                 "skipunchanged" => config.skip_unchanged = file.flag(&key, value)?,

@@ -14,7 +14,7 @@ use crate::sys::block::OpenError;
 use crate::sys::env::EnvError;
 use crate::sys::lock::LockError;
 use crate::sys::partition::ResolveError;
-use crate::{config, machine, state, sys};
+use crate::{config, machine, scripts, state, sys};
 
 /// How the program ends. Scripts depend on the numbers; 0, 2 and 4 are Mender's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,6 +215,16 @@ impl From<medium::Error> for Failure {
 impl From<state::Error> for Failure {
     fn from(error: state::Error) -> Self {
         Self::new(Exit::Io, "state-dir-unreadable", error)
+    }
+}
+
+impl From<scripts::Broken> for Failure {
+    fn from(broken: scripts::Broken) -> Self {
+        let code = match &broken {
+            scripts::Broken::Stopped { .. } => "interrupted",
+            _ => "state-script-failed",
+        };
+        Self::new(Exit::Failed, code, broken)
     }
 }
 

@@ -1,87 +1,102 @@
-//! The owner's own tests of a system on trial: the executables of one directory, one after the
-//! other, all of which must exit 0 in time. Decides nothing; what follows is the core's.
+//! The owner's own tests of a system: the executables of one directory, one after the other, all
+//! of them to the end while their time lasts. Decides nothing; what follows is the core's.
 
 use std::fs;
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::sync_channel;
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use twinslot::journal::{self, Program, Verdict};
+
+use crate::config::Config;
+use crate::program::{self, Ended, Tend};
 use crate::sys;
-use crate::sys::process::{has_ended, kill_group};
 
-/// How often a running check is looked at.
-const LOOK_MS: u64 = 100;
+pub(crate) mod results;
 
-/// How long the last words of a check that ended may take.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long the sentence on a check may be where several failed, in characters.
+const SHARE_CHARS: usize = 120;
 
 /// Longer than any check may take.
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// How much of what a failed check says goes into the reason, in bytes.
-const SAID_BYTES: usize = 200;
-
-/// Why the system on trial is not kept.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unhealthy {
-    #[error("cannot read the health checks in {}: {reason}", directory.display())]
-    Unreadable { directory: PathBuf, reason: String },
-    #[error("health check {name} cannot be run: {reason}")]
-    NotRun { name: String, reason: String },
-    #[error("health check {name} failed: {status}{said}")]
-    Failed { name: String, status: String, said: String },
-    #[error("health check {name} did not end within the {timeout_s} seconds that all have{said}")]
-    TooLate { name: String, timeout_s: u64, said: String },
-}
-
-/// The checks of a directory, and what they have together.
+/// The checks of a directory, and the time they have.
 #[derive(Debug)]
 pub(crate) struct Checks<'c> {
     directory: &'c Path,
-    timeout: Duration,
+    /// For all together.
+    total: Duration,
+    /// For each of them; none is what is left of the total.
+    each: Option<Duration>,
+}
+
+/// A check that ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Checked {
+    pub(crate) name: String,
+    pub(crate) verdict: Verdict,
+    pub(crate) took_ms: u64,
+    /// How it ended where that is worth a word, and its last words.
+    pub(crate) said: String,
+}
+
+impl Checked {
+    /// Whether the system is to blame.
+    pub(crate) fn is_failure(&self) -> bool {
+        matches!(self.verdict, Verdict::Failed | Verdict::TimedOut)
+    }
+
+    /// As the journal has it.
+    pub(crate) fn record(&self) -> journal::Ran<&str> {
+        let Self { name, verdict, took_ms, said } = self;
+        journal::Ran { program: Program::Check, name, verdict: *verdict, took_ms: *took_ms, said }
+    }
+
+    /// `failed: exit code 1: last words`
+    fn sentence(&self) -> String {
+        match self.verdict {
+            Verdict::TimedOut => self.said.clone(),
+            _ => format!("failed: {}", self.said),
+        }
+    }
 }
 
 impl<'c> Checks<'c> {
-    pub(crate) fn new(directory: &'c Path, timeout: Duration) -> Self {
-        Self { directory, timeout: timeout.min(DAY) }
+    /// As configured.
+    pub(crate) fn new(config: &'c Config) -> Self {
+        let each = config.health_check_timeout_s;
+        Self {
+            directory: &config.health_checks,
+            total: Duration::from_secs(config.health_timeout_s).min(DAY),
+            each: (each > 0).then(|| Duration::from_secs(each)),
+        }
     }
 
-    /// Runs all checks in the order of their names, `alive` being called every so often. No
-    /// directory is no checks. Returns the names of those that ran.
+    /// Runs all checks in the order of their names. No directory is no checks.
     ///
     /// # Errors
-    /// The first check that fails.
-    pub(crate) fn run(&self, alive: &mut dyn FnMut()) -> Result<Vec<String>, Unhealthy> {
-        let end = Instant::now() + self.timeout;
-        let mut ran = Vec::new();
-        for path in self.executables()? {
-            let name = name(&path);
-            self.check(&path, end, alive)?;
-            ran.push(name);
-        }
-        Ok(ran)
+    /// The directory cannot be read, as a sentence.
+    pub(crate) fn run(&self, tend: Tend<'_>) -> Result<Vec<Checked>, String> {
+        let end = Instant::now() + self.total;
+        let paths = self.executables().map_err(|error| {
+            let (directory, reason) = (self.directory.display(), sys::cause(&error).text);
+            format!("cannot read the health checks in {directory}: {reason}")
+        })?;
+        Ok(paths.iter().map(|path| self.check(path, end, tend)).collect())
     }
 
     /// Executable files, by name; names that begin with a dot are none.
-    fn executables(&self) -> Result<Vec<PathBuf>, Unhealthy> {
-        let unreadable = |error: io::Error| Unhealthy::Unreadable {
-            directory: self.directory.to_owned(),
-            reason: sys::cause(&error).text.to_owned(),
-        };
+    fn executables(&self) -> io::Result<Vec<PathBuf>> {
         let entries = match fs::read_dir(self.directory) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(unreadable(error)),
+            Err(error) => return Err(error),
         };
         let mut paths = Vec::new();
         for entry in entries {
-            let path = entry.map_err(unreadable)?.path();
-            let found = fs::metadata(&path).map_err(unreadable)?;
+            let path = entry?.path();
+            let found = fs::metadata(&path)?;
             let is_executable = found.is_file() && found.permissions().mode() & 0o111 != 0;
             if is_executable && !name(&path).starts_with('.') {
                 paths.push(path);
@@ -91,28 +106,52 @@ impl<'c> Checks<'c> {
         Ok(paths)
     }
 
-    fn check(&self, path: &Path, end: Instant, alive: &mut dyn FnMut()) -> Result<(), Unhealthy> {
-        let name = name(path);
-        let not_run = |error: io::Error| Unhealthy::NotRun {
-            name: name.clone(),
-            reason: sys::cause(&error).text.to_owned(),
+    fn check(&self, path: &Path, end: Instant, tend: Tend<'_>) -> Checked {
+        let checked = |verdict, took_ms, said| Checked { name: name(path), verdict, took_ms, said };
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return checked(Verdict::TimedOut, 0, format!("did not begin within {}", self.all()));
+        }
+        let limit = self.each.map_or(left, |each| each.min(left));
+        let ran = match program::run(path, limit, tend) {
+            Ok(ran) => ran,
+            Err(error) => {
+                let said = format!("cannot be run: {}", sys::cause(&error).text);
+                return checked(Verdict::Failed, 0, said);
+            }
         };
-        let (reader, writer) = io::pipe().map_err(not_run)?;
-        let errors = writer.try_clone().map_err(not_run)?;
-        let mut command = Command::new(path);
-        command.stdin(Stdio::null()).stdout(writer).stderr(errors).process_group(0);
-        let mut child = command.spawn().map_err(not_run)?;
-        // The writing ends must be the check's alone, or the pipe never ends.
-        drop(command);
-        let (tell, told) = sync_channel(1);
-        std::thread::spawn(move || tell.send(listen(reader)));
-        let status = wait(&mut child, end, alive).map_err(not_run)?;
-        // A process that left the check's group may hold the pipe for ever.
-        let said = told.recv_timeout(LAST_WORDS).unwrap_or_default();
-        match status {
-            Some(status) if status.success() => Ok(()),
-            Some(status) => Err(Unhealthy::Failed { name, status: describe(status), said }),
-            None => Err(Unhealthy::TooLate { name, timeout_s: self.timeout.as_secs(), said }),
+        let words = ran.said.last_words();
+        let (verdict, how) = match ran.ended {
+            Ended::Exit(0) => return checked(Verdict::Passed, ran.took_ms, words),
+            Ended::TooLate if limit < left => {
+                (Verdict::TimedOut, format!("did not end within its {} seconds", limit.as_secs()))
+            }
+            Ended::TooLate => (Verdict::TimedOut, format!("did not end within {}", self.all())),
+            ended => (Verdict::Failed, ended.to_string()),
+        };
+        let said = if words.is_empty() { how } else { format!("{how}: {words}") };
+        checked(verdict, ran.took_ms, said)
+    }
+
+    fn all(&self) -> String {
+        format!("the {} seconds that all have", self.total.as_secs())
+    }
+}
+
+/// Why the system is not kept: names every check that failed. None where all is well.
+pub(crate) fn complaint(results: &[Checked]) -> Option<String> {
+    let failed: Vec<&Checked> = results.iter().filter(|result| result.is_failure()).collect();
+    match failed[..] {
+        [] => None,
+        [one] => Some(format!("health check {} {}", one.name, one.sentence())),
+        _ => {
+            let names: Vec<&str> = failed.iter().map(|result| result.name.as_str()).collect();
+            let share = |result: &&Checked| {
+                let sentence: String = result.sentence().chars().take(SHARE_CHARS).collect();
+                format!("{} {sentence}", result.name)
+            };
+            let more: Vec<String> = failed.iter().map(share).collect();
+            Some(format!("health checks {} failed: {}", names.join(", "), more.join("; ")))
         }
     }
 }
@@ -121,125 +160,5 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Waits for the check's end, at most until `end`, and ends all it left running.
-fn wait(
-    child: &mut Child,
-    end: Instant,
-    alive: &mut dyn FnMut(),
-) -> io::Result<Option<ExitStatus>> {
-    loop {
-        alive();
-        let (has_ended, is_late) = (has_ended(child.id())?, Instant::now() >= end);
-        if has_ended || is_late {
-            // Not reaped yet: the group's number is still its own.
-            kill_group(child.id());
-            let status = child.wait()?;
-            return Ok(has_ended.then_some(status));
-        }
-        sleep(Duration::from_millis(LOOK_MS));
-    }
-}
-
-/// The last line a check wrote, as the end of a sentence. Reads to the end in any case, so that
-/// a talkative check does not wait for a reader.
-fn listen(mut reader: io::PipeReader) -> String {
-    let (mut tail, mut piece) = (Vec::new(), [0; 1024]);
-    while let Ok(len @ 1..) = reader.read(&mut piece) {
-        tail.extend_from_slice(&piece[..len]);
-        let surplus = tail.len().saturating_sub(2 * SAID_BYTES);
-        tail.drain(..surplus);
-    }
-    let text = String::from_utf8_lossy(&tail);
-    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
-    let line: String = line.chars().filter(|char| !char.is_control()).take(SAID_BYTES).collect();
-    if line.is_empty() { line } else { format!(": {line}") }
-}
-
-fn describe(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exit code {code}"),
-        (None, Some(signal)) => format!("killed by signal {signal}"),
-        (None, None) => "no exit code".to_owned(),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn checks(scripts: &[(&str, u32, &str)]) -> tempfile::TempDir {
-        let directory = tempfile::tempdir().unwrap();
-        for (name, mode, body) in scripts {
-            let path = directory.path().join(name);
-            fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(*mode)).unwrap();
-        }
-        directory
-    }
-
-    fn run(directory: &Path, timeout_s: u64) -> Result<Vec<String>, String> {
-        let checks = Checks::new(directory, Duration::from_secs(timeout_s));
-        checks.run(&mut || {}).map_err(|unhealthy| unhealthy.to_string())
-    }
-
-    #[test]
-    fn checks_run_in_the_order_of_their_names_and_only_executables_are_checks() {
-        let directory = checks(&[
-            ("20-b", 0o755, "exit 0"),
-            ("10-a", 0o755, "echo fine"),
-            ("README", 0o644, "exit 1"),
-            (".hidden", 0o755, "exit 1"),
-        ]);
-        assert_eq!(run(directory.path(), 60), Ok(vec!["10-a".into(), "20-b".into()]));
-        assert_eq!(run(Path::new("/no/such/directory"), 60), Ok(Vec::new()));
-    }
-
-    #[test]
-    fn the_first_check_that_fails_is_named_with_its_code_and_last_words() {
-        let directory = checks(&[
-            ("10-app", 0o755, "echo starting; echo no answer on port 80 >&2; exit 7"),
-            ("20-later", 0o755, "exit 8"),
-        ]);
-        let said = "health check 10-app failed: exit code 7: no answer on port 80";
-        assert_eq!(run(directory.path(), 60), Err(said.into()));
-    }
-
-    #[test]
-    fn a_check_that_dies_by_a_signal_failed() {
-        let directory = checks(&[("10-app", 0o755, "kill -9 $$")]);
-        let said = "health check 10-app failed: killed by signal 9";
-        assert_eq!(run(directory.path(), 60), Err(said.into()));
-    }
-
-    #[test]
-    fn a_check_that_hangs_is_ended_with_all_it_started_and_named() {
-        let directory = checks(&[("10-app", 0o755, "echo waiting; sleep 1000 & sleep 1000")]);
-        let said = "health check 10-app did not end within the 1 seconds that all have: waiting";
-        assert_eq!(run(directory.path(), 1), Err(said.into()));
-    }
-
-    #[test]
-    fn a_check_that_says_more_than_a_pipe_holds_still_ends() {
-        let directory = checks(&[("10-app", 0o755, "yes | head -c 1000000; echo done")]);
-        assert_eq!(run(directory.path(), 60), Ok(vec!["10-app".into()]));
-    }
-
-    #[test]
-    fn a_file_that_is_no_program_is_named() {
-        let directory = checks(&[]);
-        let path = directory.path().join("10-app");
-        fs::write(&path, [0x7f, b'X']).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        let refused = run(directory.path(), 60).unwrap_err();
-        assert!(refused.starts_with("health check 10-app cannot be run: "), "{refused}");
-    }
-
-    #[test]
-    fn the_watchdog_is_fed_while_a_check_runs() {
-        let directory = checks(&[("10-app", 0o755, "sleep 1")]);
-        let mut fed = 0;
-        let checks = Checks::new(directory.path(), Duration::from_secs(60));
-        assert!(checks.run(&mut || fed += 1).is_ok());
-        assert!(fed > 3, "{fed}");
-    }
-}
+mod tests;

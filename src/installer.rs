@@ -11,7 +11,7 @@ use twinslot::journal::{Event, Journal as _};
 use twinslot::memory::{Aligned, Block, Buffers, HEAD_BYTES, RING_BLOCKS};
 use twinslot::progress::{Phase, Progress};
 use twinslot::provides::Provides;
-use twinslot::slot::medium::{self, Check};
+use twinslot::slot::medium::{self, Check, WrittenSlot};
 use twinslot::slot::{InactiveSlot, Slot, State};
 use twinslot::stream::Source;
 use twinslot::stream::block::Unchanged;
@@ -21,7 +21,12 @@ use twinslot::update::{self, Means, Target};
 use crate::config::Config;
 use crate::decode::HeapDecoders;
 use crate::failure::{Exit, Failure};
+use crate::health::Checks;
+use crate::health::results::{Occasion, Results};
 use crate::machine::Machine;
+use crate::scripts::State::Download;
+use crate::scripts::Transition::{Enter, Error, Leave};
+use crate::scripts::{Keeper, Scripts, patiently, until};
 use crate::session::{self, Place};
 use crate::state::StateDir;
 use crate::sys::block::{OpenError, SlotDevice};
@@ -30,7 +35,9 @@ use crate::sys::lock::UpdaterLock;
 use crate::sys::number::{DeviceNumber, read_text};
 use crate::sys::{self, holder};
 use crate::threads::Threads;
-use crate::trust;
+use crate::{aftermath, trust};
+
+mod arming;
 
 /// What is to be installed, and how.
 pub(crate) struct Order<'o, R, P> {
@@ -86,7 +93,7 @@ where
     let _lock = lock(&state)?;
     let Buffers { ring, held, head, environment, header } = buffers;
     let mut environment = session::environment(&config.fw_env_config, environment)?;
-    let (slot, booted) = ready(&machine, &mut environment, &mut state)?;
+    let (slot, booted) = ready((&machine, config), &mut environment, &mut state)?;
     if DeviceNumber::holding(state.path()) == Some(machine.partition(booted).device) {
         log::warn!("the state directory is inside a slot: its records go with the slot");
     }
@@ -100,10 +107,13 @@ where
         environment: &mut environment,
         decoders: HeapDecoders { memory_max: config.memory_max_bytes },
         progress,
+        scripts: Scripts::new(config),
+        on_record: false,
     };
     let done = attempt.steps((input, &keys), slot, room);
     let done = done.map_err(|failure| reason().unwrap_or(failure));
-    if let Err(failure) = &done {
+    let on_record = attempt.on_record;
+    if let (Err(failure), false) = (&done, on_record) {
         record(failure, &mut state);
     }
     done
@@ -121,7 +131,7 @@ fn unwritable(failure: sys::Failure) -> Failure {
 
 /// Makes sure that no update is in progress and that this one's records will find room.
 fn ready(
-    machine: &Machine,
+    (machine, config): (&Machine, &Config),
     environment: &mut Environment<'_, EnvFiles>,
     state: &mut StateDir,
 ) -> Result<(InactiveSlot, Slot), Failure> {
@@ -137,6 +147,7 @@ fn ready(
         State::Trial(_) => return Err(in_progress("on trial: commit it, or roll back")),
     };
     state.try_room().map_err(unwritable)?;
+    aftermath::finish(config, booted, &mut patiently);
     let journal = state.journal()?;
     update::conclude(&session::last(&journal, now), state).map_err(update::Error::Journal)?;
     Ok((slot, booted))
@@ -181,6 +192,18 @@ struct Attempt<'a, 'm, P> {
     environment: &'a mut Environment<'m, EnvFiles>,
     decoders: HeapDecoders,
     progress: &'a mut P,
+    scripts: Scripts<'a>,
+    /// That the attempt is over, and why, is on record already.
+    on_record: bool,
+}
+
+/// What an artifact brought.
+struct Brought {
+    artifact_name: String,
+    /// None where there was no system in it.
+    written: Option<WrittenSlot>,
+    allocations: u64,
+    resumed_bytes: u64,
 }
 
 impl<P: Progress> Attempt<'_, '_, P> {
@@ -190,26 +213,51 @@ impl<P: Progress> Attempt<'_, '_, P> {
         slot: InactiveSlot,
         room: Room<'_>,
     ) -> Result<Done, Failure> {
-        let config = self.job.config;
         let device = open_slot(self.job.machine, slot.slot())?;
+        let mut keeper = Keeper::new(self.state, slot.slot()).map_err(unwritable)?;
+        let brought = self.bring((input, keys, &mut keeper), (slot, device), room);
+        if brought.is_err() {
+            self.scripts.run_all(&[(Download, Error)], &mut patiently);
+        }
+        let Brought { artifact_name, written, allocations, resumed_bytes } = brought?;
+        let slot = match written {
+            Some(written) => Some(self.arm(written, keeper, &artifact_name)?),
+            None => None,
+        };
+        Ok(Done { artifact_name, slot, allocations, resumed_bytes })
+    }
+
+    /// Reads the artifact to its end, into the slot.
+    fn bring<R: Source>(
+        &mut self,
+        (input, keys, keeper): (R, &Keys, &mut Keeper),
+        (slot, device): (InactiveSlot, SlotDevice),
+        room: Room<'_>,
+    ) -> Result<Brought, Failure> {
+        let config = self.job.config;
         let device_type = device_type(config)?;
+        self.scripts.run(Download, Enter, &mut until(self.job.stop))?;
         self.progress.phase(Phase::Header, 0);
         let Room { ring, held, head, header } = room;
-        let scratch = artifact::Room { scratch: &mut held.0, texts: header };
+        let scratch = artifact::Room { scratch: &mut held.0, texts: header, scripts: keeper };
         let opened = artifact::open(input, keys, scratch, &mut self.decoders)?;
         let device_is = Device { device_type: &device_type, provides: &self.provides };
         let accepted = opened.accept(&device_is)?;
-        warn_of_scripts(accepted.header().scripts());
         let artifact_name = accepted.header().artifact_name().to_string();
         match accepted {
             Accepted::Image(image) => {
+                self.baseline(slot.slot(), &artifact_name)?;
                 let work = work(config, held, head);
-                self.image(image, Target { slot, device, ring, work })
+                let target = Target { slot, device, ring, work };
+                let brought = self.image(image, target)?;
+                self.scripts.run(Download, Leave, &mut until(self.job.stop))?;
+                Ok(brought)
             }
             Accepted::Bootstrap(bootstrap) => {
+                self.scripts.run(Download, Leave, &mut until(self.job.stop))?;
                 let running = (self.job.booted, &mut self.provides);
                 update::adopt(bootstrap, &mut self.decoders, running, self.state)?;
-                Ok(Done { artifact_name, slot: None, allocations: 0, resumed_bytes: 0 })
+                Ok(Brought { artifact_name, written: None, allocations: 0, resumed_bytes: 0 })
             }
         }
     }
@@ -218,7 +266,7 @@ impl<P: Progress> Attempt<'_, '_, P> {
         &mut self,
         image: Image<'_, R>,
         target: Target<'_, SlotDevice>,
-    ) -> Result<Done, Failure> {
+    ) -> Result<Brought, Failure> {
         let artifact_name = image.header().artifact_name().to_string();
         let mut threads = Threads::default();
         let mut means = Means {
@@ -230,10 +278,10 @@ impl<P: Progress> Attempt<'_, '_, P> {
             relay: &mut threads,
             stop: self.job.stop,
         };
-        let armed = update::install(image, &mut self.decoders, target, &mut means)?;
+        let written = Some(update::write(image, &mut self.decoders, target, &mut means)?);
         let resumed_bytes = means.checkpoints.resumed_bytes;
-        let (slot, allocations) = (Some(armed.slot()), threads.allocations());
-        Ok(Done { artifact_name, slot, allocations, resumed_bytes })
+        let allocations = threads.allocations();
+        Ok(Brought { artifact_name, written, allocations, resumed_bytes })
     }
 
     /// How far the attempt before got, where that helps.
@@ -243,11 +291,26 @@ impl<P: Progress> Attempt<'_, '_, P> {
             Resume::Pointless => Checkpoints::none(),
         }
     }
-}
 
-fn warn_of_scripts(scripts: usize) {
-    if scripts > 0 {
-        log::warn!("the artifact's {scripts} state scripts are not run");
+    /// What the health checks say of the running system, for the trial of the next one.
+    fn baseline(&self, slot: Slot, artifact: &str) -> Result<(), Failure> {
+        let config = self.job.config;
+        Results::forget(Occasion::Before, self.state).map_err(unwritable)?;
+        if !config.health_baseline {
+            return Ok(());
+        }
+        let checks = match Checks::new(config).run(&mut until(self.job.stop)) {
+            Ok(checks) => checks,
+            Err(unreadable) => {
+                log::warn!("no baseline: {unreadable}");
+                return Ok(());
+            }
+        };
+        if (self.job.stop)() {
+            return Err(update::Error::Interrupted.into());
+        }
+        let results = Results { slot, artifact: artifact.to_owned(), checks };
+        results.keep(Occasion::Before, self.state).map_err(unwritable)
     }
 }
 

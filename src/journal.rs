@@ -65,6 +65,87 @@ pub enum Event<T> {
         /// The artifact's name.
         artifact: T,
     },
+    /// A program of the owner's or of the artifact's ran. Says nothing of where the update is.
+    Ran(Ran<T>),
+}
+
+impl<T> Event<T> {
+    /// Whether the event is a step of an update, and not something that went on beside it.
+    #[must_use]
+    pub fn is_step(&self) -> bool {
+        !matches!(self, Self::Ran(_))
+    }
+}
+
+/// A program that ran on behalf of an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ran<T> {
+    /// What it was.
+    pub program: Program,
+    /// Its file's name.
+    pub name: T,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// Its exit code, where that is worth a word, and its last words.
+    pub said: T,
+}
+
+/// What an update runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// A state script.
+    Script,
+    /// A health check.
+    Check,
+}
+
+impl Program {
+    const ALL: [Self; 2] = [Self::Script, Self::Check];
+
+    /// The word of the record.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Script => "state-script",
+            Self::Check => "health-check",
+        }
+    }
+}
+
+/// How a program of the owner's ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It exited with 0.
+    Passed,
+    /// It did not, or could not be run.
+    Failed,
+    /// It did not end in time.
+    TimedOut,
+    /// It failed, as it did before the update: nothing that the update is to blame for.
+    FailedBefore,
+}
+
+impl Verdict {
+    const ALL: [Self; 4] = [Self::Passed, Self::Failed, Self::TimedOut, Self::FailedBefore];
+
+    /// The word of the record.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed-out",
+            Self::FailedBefore => "failed-before-too",
+        }
+    }
+
+    /// The verdict of this word.
+    #[must_use]
+    pub fn of(word: Text<'_>) -> Option<Self> {
+        Self::ALL.into_iter().find(|verdict| word == *verdict.word())
+    }
 }
 
 /// Keeps the records. What it returned from is durable.
@@ -142,6 +223,15 @@ impl fmt::Display for Json<'_> {
             }
             Event::Committed => f.write_str("\"committed\""),
             Event::Adopted { artifact } => write!(f, "\"adopted\",\"artifact\":{}", text(artifact)),
+            Event::Ran(ran) => write!(
+                f,
+                "\"{}\",\"name\":{},\"verdict\":\"{}\",\"took_ms\":{},\"said\":{}",
+                ran.program.word(),
+                text(ran.name),
+                ran.verdict.word(),
+                ran.took_ms,
+                text(ran.said),
+            ),
         }?;
         f.write_str("}")
     }
@@ -214,7 +304,13 @@ fn event(object: Object<'_>) -> Option<Event<Text<'_>>> {
         "rolled-back" => Event::RolledBack { reason: of("reason")? },
         "committed" => Event::Committed,
         "adopted" => Event::Adopted { artifact: of("artifact")? },
-        _ => return None,
+        _ => Event::Ran(Ran {
+            program: Program::ALL.into_iter().find(|program| event == *program.word())?,
+            name: of("name")?,
+            verdict: Verdict::of(of("verdict")?)?,
+            took_ms: object.get("took_ms")?.to_u64()?,
+            said: of("said")?,
+        }),
     })
 }
 
@@ -243,10 +339,13 @@ mod tests {
             Event::RolledBack { reason } => Event::RolledBack { reason: own(reason) },
             Event::Committed => Event::Committed,
             Event::Adopted { artifact } => Event::Adopted { artifact: own(artifact) },
+            Event::Ran(Ran { program, name, verdict, took_ms, said }) => {
+                Event::Ran(Ran { program, name: own(name), verdict, took_ms, said: own(said) })
+            }
         }
     }
 
-    const EVENTS: [Event<&str>; 7] = [
+    const EVENTS: [Event<&str>; 9] = [
         Event::Started { slot: Slot::B, artifact: "release-2" },
         Event::Failed { code: "digest-mismatch", reason: "said \"no\"\n\u{1}" },
         Event::Armed { slot: Slot::A, serial: 255 },
@@ -254,6 +353,20 @@ mod tests {
         Event::RolledBack { reason: "watchdog" },
         Event::Committed,
         Event::Adopted { artifact: "ü" },
+        Event::Ran(Ran {
+            program: Program::Script,
+            name: "ArtifactInstall_Enter_00",
+            verdict: Verdict::TimedOut,
+            took_ms: u64::MAX,
+            said: "",
+        }),
+        Event::Ran(Ran {
+            program: Program::Check,
+            name: "10-app",
+            verdict: Verdict::FailedBefore,
+            took_ms: 0,
+            said: "exit code 7: \"no\"",
+        }),
     ];
 
     #[test]
@@ -293,10 +406,19 @@ mod tests {
     #[test]
     fn the_longest_texts_are_cut_and_the_line_stays_whole() {
         for filler in ["x", "\u{1}", "ü", "\u{10ffff}", "\""] {
-            let long = filler.repeat(2000);
-            let line = line(u64::MAX, Event::Failed { code: &long, reason: &long });
-            assert!(line.ends_with("}\n"), "{filler:?}");
-            assert_eq!(records(line.as_bytes()).count(), 1, "{filler:?}");
+            let long = &filler.repeat(2000)[..];
+            let ran = Ran {
+                program: Program::Check,
+                name: long,
+                verdict: Verdict::FailedBefore,
+                took_ms: u64::MAX,
+                said: long,
+            };
+            for event in [Event::Failed { code: long, reason: long }, Event::Ran(ran)] {
+                let line = line(u64::MAX, event);
+                assert!(line.ends_with("}\n"), "{filler:?}");
+                assert_eq!(records(line.as_bytes()).count(), 1, "{filler:?}");
+            }
         }
     }
 }

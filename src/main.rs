@@ -1,5 +1,6 @@
 //! twinslot: the shell around the core. Linux, memory, threads and the terminal; decides nothing.
 
+mod aftermath;
 mod calendar;
 mod check;
 mod cli;
@@ -19,6 +20,8 @@ mod machine;
 mod net;
 mod object;
 mod owner;
+mod program;
+mod scripts;
 mod servers;
 mod session;
 mod state;

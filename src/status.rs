@@ -12,6 +12,7 @@ use uboot_env::Which;
 
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::health::results::{Occasion, Results};
 use crate::machine::Machine;
 use crate::object::{Object, array};
 use crate::session::{self, Place};
@@ -118,6 +119,7 @@ impl<'c> Status<'c> {
             .raw("environment", self.environment())
             .raw("trust", self.trust())
             .raw("last", why::outcome(&self.last()))
+            .raw("health", self.health())
             .raw("emmc", self.emmc())
     }
 
@@ -136,6 +138,15 @@ impl<'c> Status<'c> {
 
     fn last(&self) -> Last<'_> {
         session::last(&self.journal, self.place.now())
+    }
+
+    /// What the health checks of the last trial told.
+    fn health(&self) -> String {
+        let results = Results::find(Occasion::Trial, &self.state).unwrap_or_else(|error| {
+            log::warn!("{error}");
+            None
+        });
+        results.map_or_else(|| array([""; 0]), |results| results.shown())
     }
 
     fn slots(&self) -> Object {

@@ -1,4 +1,4 @@
-//! An update, in order: install, arm, then at the next boot commit or roll back. Every step
+//! An update, in order: write, arm, then at the next boot commit or roll back. Every step
 //! spends the proof that the one before it left.
 
 use core::fmt::Write as _;
@@ -58,34 +58,14 @@ pub struct Target<'m, D> {
     pub work: Work<'m>,
 }
 
-/// Writes an accepted artifact's payload into the slot that is not running, proves that the
-/// medium holds it, and makes the boot loader try it at the next boot.
+/// Writes an accepted artifact's payload into the slot that is not running, and proves that the
+/// medium holds it. [`arm`] is what follows.
 ///
 /// # Errors
 /// [`Error`]. Before the first write: an artifact or slot that does not fit, an environment that
 /// was changed meanwhile, a state directory that takes no record. After it the slot cannot be
 /// started, and nothing names it.
-pub fn install<R, C, D, S, J, P, L>(
-    image: Image<'_, R>,
-    decoders: &mut C,
-    target: Target<'_, D>,
-    means: &mut Means<'_, '_, S, J, P, L>,
-) -> Result<Armed, Error>
-where
-    R: Source,
-    C: Decoders,
-    D: BlockDevice + Send,
-    S: EnvStore,
-    J: Journal,
-    P: Progress,
-    L: Relay,
-{
-    let written = write(image, decoders, target, means)?;
-    means.progress.phase(Phase::Arm, 0);
-    arm(written, means.environment, means.journal)
-}
-
-fn write<R, C, D, S, J, P, L>(
+pub fn write<R, C, D, S, J, P, L>(
     mut image: Image<'_, R>,
     decoders: &mut C,
     target: Target<'_, D>,

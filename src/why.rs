@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use twinslot::journal::outcome::{Last, Outcome};
-use twinslot::journal::{self, Event, Record};
+use twinslot::journal::{self, Event, Program, Ran, Record};
 use twinslot::json::Text;
 
 use crate::calendar::Moment;
@@ -52,7 +52,23 @@ fn sentence(record: &Record<'_>) -> String {
         Event::RolledBack { reason } => format!("went back: {reason}"),
         Event::Committed => "committed".to_owned(),
         Event::Adopted { artifact } => format!("took the names of {artifact}, no system in it"),
+        Event::Ran(ran) => told(&ran),
     }
+}
+
+/// `health check 10-app failed after 12 ms: exit code 1: no answer`
+fn told(ran: &Ran<Text<'_>>) -> String {
+    let program = match ran.program {
+        Program::Script => "state script",
+        Program::Check => "health check",
+    };
+    let verdict = ran.verdict.word().replace('-', " ");
+    let (name, took_ms) = (ran.name, ran.took_ms);
+    let mut text = format!("{program} {name} {verdict} after {took_ms} ms");
+    if ran.said != *"" {
+        let _ = write!(text, ": {}", ran.said);
+    }
+    text
 }
 
 fn fields(record: &Record<'_>) -> Object {
@@ -68,5 +84,10 @@ fn fields(record: &Record<'_>) -> Object {
         Event::RolledBack { reason: why } => reason("rolled-back", why),
         Event::Committed => object("committed"),
         Event::Adopted { artifact } => object("adopted").text("artifact_name", artifact),
+        Event::Ran(ran) => object(ran.program.word())
+            .text("name", ran.name)
+            .text("verdict", ran.verdict.word())
+            .raw("ms", ran.took_ms)
+            .text("said", ran.said),
     }
 }

@@ -101,7 +101,7 @@ pub enum Kind {
     Signature,
     /// The artifact is malformed or not for this device: 65.
     Refused,
-    /// The artifact could not be read: 74.
+    /// The artifact could not be read, or what of it must be kept could not be: 74.
     Io,
 }
 
@@ -114,6 +114,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Stream(stream::Error::Source(_)) => Kind::Io,
+            Self::Header(header::Error::Unkept { .. }) => Kind::Io,
             Self::Trust(trust::Refusal::Manifest(_)) => Kind::Refused,
             Self::Trust(_) => Kind::Signature,
             _ => Kind::Refused,
@@ -167,6 +168,7 @@ fn header_code(error: &header::Error) -> &'static str {
     match error {
         header::Error::Type { .. } => "unsupported-payload-type",
         header::Error::TooLarge { .. } => "member-too-large",
+        header::Error::Unkept { .. } => "state-dir-unwritable",
         _ => "artifact-malformed",
     }
 }

@@ -202,7 +202,11 @@ pub(crate) fn header<'b>(
     recipe: &Recipe,
     texts: &'b mut Texts,
 ) -> Result<Header<'b>, header::Error> {
-    header::read(Archive::new(source(&recipe.header()), "header archive"), texts)
+    header::read(
+        Archive::new(source(&recipe.header()), "header archive"),
+        texts,
+        &mut header::PassOver,
+    )
 }
 
 /// An artifact of `members`.

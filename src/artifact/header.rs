@@ -1,6 +1,6 @@
 //! What an artifact says of itself: `header-info`, state scripts, `type-info`, `meta-data`, in
 //! this order (mender-artifact, Documentation/artifact-format-v3.md). Never reads a header whose
-//! digest was not checked; never keeps or runs a script.
+//! digest was not checked; never keeps or runs a script itself, it only hands them on.
 
 mod fields;
 mod script;
@@ -10,10 +10,12 @@ use embedded_io::Read;
 use super::Texts;
 use super::excerpt::Excerpt;
 use super::tar::{self, Archive, Member, bytes};
+use crate::device::Cause;
 use crate::json::{self, Array, Elements, Object, Text, Value};
 use crate::provides::{ARTIFACT_GROUP, ARTIFACT_NAME};
 use crate::stream;
 use fields::Fields;
+pub use script::{PassOver, ScriptSink};
 
 /// The longest name, key or value, in bytes of UTF-8 (mender-artifact since 4.1.1).
 pub const WORD_MAX_BYTES: usize = 256;
@@ -32,6 +34,9 @@ pub const HEADER_MAX_BYTES: u64 = 4 << 20;
 
 /// The one type of payload that is supported.
 pub const ROOTFS_IMAGE: &str = "rootfs-image";
+
+/// How much of a state script is handed on at once, in bytes.
+const PART_BYTES: usize = 512;
 
 const HEADER_INFO: &str = "header-info";
 const TYPE_INFO: &str = "headers/0000/type-info";
@@ -74,6 +79,14 @@ pub enum Error {
     Script {
         /// The name of the member.
         name: Excerpt<64>,
+    },
+    /// A state script that could not be kept.
+    #[error("cannot keep the state script {name:?}: {cause}")]
+    Unkept {
+        /// Its name.
+        name: Excerpt<48>,
+        /// Why.
+        cause: Cause,
     },
     /// More state scripts than allowed.
     #[error("more than {SCRIPTS_MAX} state scripts")]
@@ -186,7 +199,7 @@ impl<'b> Header<'b> {
         self.clears.map(|clears| Words::of(Value::Array(clears)))
     }
 
-    /// How many state scripts the artifact has; none of them is run.
+    /// How many state scripts the artifact has.
     #[must_use]
     pub fn scripts(&self) -> usize {
         self.scripts
@@ -222,18 +235,20 @@ struct Members<R> {
     room_bytes: u64,
 }
 
-/// Reads the header from `archive` into `texts`, to the archive's end.
+/// Reads the header from `archive` into `texts`, to the archive's end; its state scripts go to
+/// `sink`.
 ///
 /// # Errors
 /// See [`Error`].
-pub(super) fn read<R: Read<Error = stream::Error>>(
+pub(super) fn read<'b, R: Read<Error = stream::Error>>(
     archive: Archive<R>,
-    texts: &mut Texts,
-) -> Result<Header<'_>, Error> {
+    texts: &'b mut Texts,
+    sink: &mut dyn ScriptSink,
+) -> Result<Header<'b>, Error> {
     let mut members = Members { archive, next: None, room_bytes: HEADER_MAX_BYTES };
     members.advance()?;
     let info = members.take(HEADER_INFO, &mut texts.header_info)?;
-    let scripts = members.scripts()?;
+    let scripts = members.scripts(sink)?;
     let kind = members.take(TYPE_INFO, &mut texts.type_info)?;
     if members.is(META_DATA) {
         let data = members.take(META_DATA, &mut texts.meta_data)?;
@@ -273,8 +288,8 @@ impl<R: Read<Error = stream::Error>> Members<R> {
         Ok(room)
     }
 
-    /// Passes over the state scripts; returns how many there are.
-    fn scripts(&mut self) -> Result<usize, Error> {
+    /// Hands the state scripts to `sink`; returns how many there are.
+    fn scripts(&mut self, sink: &mut dyn ScriptSink) -> Result<usize, Error> {
         for count in 0..=SCRIPTS_MAX {
             let Some(member) = &self.next else { return Ok(count) };
             let Some(script) = member.name.strip_prefix("scripts/") else { return Ok(count) };
@@ -285,6 +300,7 @@ impl<R: Read<Error = stream::Error>> Members<R> {
             let left = allowed_bytes.checked_sub(size_bytes);
             let what = "a state script";
             self.room_bytes = left.ok_or(Error::TooLarge { what, size_bytes, allowed_bytes })?;
+            hand_on(&mut self.archive, script, sink)?;
             self.advance()?;
         }
         Err(Error::Scripts)
@@ -296,6 +312,25 @@ impl<R: Read<Error = stream::Error>> Members<R> {
                 Err(Error::Order { found: Excerpt::of(&member.name), wanted: "its end" })
             }
             None => Ok(()),
+        }
+    }
+}
+
+/// All of the script that the member begun last is, a part after the other.
+fn hand_on<R: Read<Error = stream::Error>>(
+    archive: &mut Archive<R>,
+    name: &str,
+    sink: &mut dyn ScriptSink,
+) -> Result<(), Error> {
+    let unkept = |cause| Error::Unkept { name: Excerpt::of(name), cause };
+    let mut room = [0; PART_BYTES];
+    sink.keep(name, &[]).map_err(unkept)?;
+    let mut entry = archive.entry("a state script");
+    // Every turn takes at least one byte of those left.
+    loop {
+        match entry.read(&mut room)? {
+            0 => return Ok(()),
+            len => sink.keep(name, &room[..len]).map_err(unkept)?,
         }
     }
 }

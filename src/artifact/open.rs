@@ -4,7 +4,7 @@
 use embedded_io::{ErrorType, Read};
 
 use super::excerpt::Excerpt;
-use super::header::{self, Header};
+use super::header::{self, Header, ScriptSink};
 use super::key::RAW_BYTES_MAX;
 use super::manifest::MANIFEST_MAX_BYTES;
 use super::tar::{self, Archive, Member, bytes};
@@ -41,7 +41,8 @@ pub fn open<'b, R: Read<Error = stream::Error>, D: Decoders>(
     let manifest = verified(&mut archive, keys)?;
     same(VERSION, version, manifest.version())?;
     let stored = header(&mut archive, &manifest, room.scratch)?;
-    let header = decoded(stored, manifest.header_coding(), room.texts, decoders)?;
+    let coding = manifest.header_coding();
+    let header = decoded((stored, coding), room.texts, room.scripts, decoders)?;
     Ok(Opened { archive, manifest, header })
 }
 
@@ -100,13 +101,13 @@ fn header<'s, R: Read<Error = stream::Error>>(
 }
 
 fn decoded<'b, D: Decoders>(
-    stored: &[u8],
-    coding: Coding,
+    (stored, coding): (&[u8], Coding),
     texts: &'b mut Texts,
+    scripts: &mut dyn ScriptSink,
     decoders: &mut D,
 ) -> Result<Header<'b>, Error> {
     let decoder = decoders.open(coding, Stored(stored))?;
-    Ok(header::read(Archive::new(decoder, "header archive"), texts)?)
+    Ok(header::read(Archive::new(decoder, "header archive"), texts, scripts)?)
 }
 
 /// Begins the next member, which must be `wanted`; returns its size, in bytes.

@@ -11,6 +11,7 @@ use crate::artifact::forge::{
     OWNER, Plain, Recipe, STRANGER, Trickle, archive, base64, block, entry, joined, keys, member,
     pax, public, sign, source,
 };
+use crate::artifact::header::PassOver;
 use crate::artifact::trust::{Keys, Refusal};
 use crate::device::Cause;
 use crate::provides::Provides;
@@ -21,7 +22,7 @@ use crate::stream::plain;
 fn taken<R: Source>(input: R) -> Result<Option<Vec<u8>>, Error> {
     let mut scratch = vec![0; 1 << 20];
     let mut texts = Box::new(Texts::new());
-    let room = Room { scratch: &mut scratch, texts: &mut texts };
+    let room = Room { scratch: &mut scratch, texts: &mut texts, scripts: &mut PassOver };
     static KEYS: OnceLock<Keys> = OnceLock::new();
     let opened = open(input, KEYS.get_or_init(keys), room, &mut Plain)?;
     let provides = Provides::new();
@@ -93,7 +94,7 @@ fn payloads_around_a_block_come_whole() {
 fn an_opened_artifact_tells_what_was_signed() {
     let bytes = Recipe::default().bytes();
     let (mut scratch, mut texts) = (vec![0; 1 << 20], Texts::new());
-    let room = Room { scratch: &mut scratch, texts: &mut texts };
+    let room = Room { scratch: &mut scratch, texts: &mut texts, scripts: &mut PassOver };
     let opened = open(source(&bytes), &keys(), room, &mut Plain).unwrap();
     assert!(opened.header().artifact_name() == *"release-2");
     assert_eq!(opened.manifest().key(), public(OWNER).id());
@@ -210,7 +211,7 @@ fn a_header_that_was_not_signed_is_neither_decoded_nor_parsed() {
     members[3].1[600] ^= 1;
     let bytes = joined(&members);
     let (mut scratch, mut texts) = (vec![0; 1 << 20], Texts::new());
-    let room = Room { scratch: &mut scratch, texts: &mut texts };
+    let room = Room { scratch: &mut scratch, texts: &mut texts, scripts: &mut PassOver };
     let error = open(source(&bytes), &keys(), room, &mut Never).unwrap_err();
     assert!(matches!(error, Error::Digest { what: "header.tar", .. }), "{error}");
 }
@@ -289,7 +290,7 @@ fn the_room_bounds_the_header() {
     let (bytes, size) = (recipe.bytes(), recipe.header().len());
     for (room, fits) in [(size - 1, false), (size, true), (size + 1, true)] {
         let (mut scratch, mut texts) = (vec![0; room], Texts::new());
-        let room = Room { scratch: &mut scratch, texts: &mut texts };
+        let room = Room { scratch: &mut scratch, texts: &mut texts, scripts: &mut PassOver };
         assert_eq!(open(source(&bytes), &keys(), room, &mut Plain).is_ok(), fits);
     }
 }
@@ -359,7 +360,7 @@ fn the_size_of_a_huge_payload_is_known_before_its_first_byte() {
     bytes.truncate(bytes.len() - 1024);
     bytes.extend([pax(&records), entry(&block(&data, 0, b'0'), &inner)].concat());
     let (mut scratch, mut texts) = (vec![0; 1 << 20], Texts::new());
-    let room = Room { scratch: &mut scratch, texts: &mut texts };
+    let room = Room { scratch: &mut scratch, texts: &mut texts, scripts: &mut PassOver };
     let opened = open(source(&bytes), &keys(), room, &mut Plain).unwrap();
     let provides = Provides::new();
     let device = Device { device_type: "rockpro64", provides: &provides };
@@ -417,7 +418,7 @@ fn what_follows_the_compressed_payload_is_refused_whatever_the_decoder_says() {
     members[4].1.push(0);
     let bytes = joined(&members);
     let (mut scratch, mut texts) = (vec![0; 1 << 20], Texts::new());
-    let room = Room { scratch: &mut scratch, texts: &mut texts };
+    let room = Room { scratch: &mut scratch, texts: &mut texts, scripts: &mut PassOver };
     let opened = open(source(&bytes), &keys(), room, &mut Plain).unwrap();
     let provides = Provides::new();
     let device = Device { device_type: "rockpro64", provides: &provides };

@@ -88,15 +88,13 @@ impl ErrorType for Input {
 
 impl Source for Input {
     fn skip(&mut self, bytes: u64) -> Result<(), Error> {
-        match (&mut *self, i64::try_from(bytes)) {
+        let sought = match (&mut *self, i64::try_from(bytes)) {
             (Self::Download(download), _) => return download.skip(bytes),
             // A pipe with a name is a file, too.
-            (Self::File(file), Ok(bytes)) if file.seek(SeekFrom::Current(bytes)).is_ok() => {
-                return Ok(());
-            }
-            _ => {}
-        }
-        stream::read_through(self, bytes)
+            (Self::File(file), Ok(bytes)) => file.seek(SeekFrom::Current(bytes)).is_ok(),
+            _ => false,
+        };
+        if sought { Ok(()) } else { stream::read_through(self, bytes) }
     }
 }
 

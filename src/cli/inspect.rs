@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fmt::{Display, Write as _};
 
-use twinslot::artifact::header::Header;
+use twinslot::artifact::header::{Header, PassOver};
 use twinslot::artifact::{Opened, Room, open};
 use twinslot::json::Escaped;
 use twinslot::stream::digest::Digest;
@@ -22,7 +22,8 @@ pub(crate) fn run(source: &OsStr, common: &Common) -> Result<Report, Failure> {
     let keys = trust::keys(&config)?;
     let buffers = session::buffers()?;
     let mut decoders = HeapDecoders { memory_max: config.memory_max_bytes };
-    let room = Room { scratch: &mut buffers.held.0, texts: &mut buffers.header };
+    let room =
+        Room { scratch: &mut buffers.held.0, texts: &mut buffers.header, scripts: &mut PassOver };
     let input = Input::open(source, &config)?;
     let told = input.told();
     let opened = open(input, &keys, room, &mut decoders);
@@ -81,7 +82,7 @@ fn text(header: &Header<'_>, key: &str, payload: Option<&(String, String)>) -> S
         line("clears", &pattern);
     }
     if header.scripts() > 0 {
-        line("scripts", &format_args!("{} (not run)", header.scripts()));
+        line("scripts", &header.scripts());
     }
     text
 }

@@ -12,6 +12,7 @@ use crate::net::download::Tally;
 use crate::object::Object;
 use crate::session;
 use crate::sys::{heap, signal};
+use crate::trial;
 
 /// What the program itself allocates at most besides what an artifact asks for, in bytes.
 const OWN_BYTES: u64 = 4 << 20;
@@ -32,9 +33,14 @@ pub(crate) fn run(source: &OsStr, after: After, common: &Common) -> Result<Repor
         progress: &mut show,
         stop: &signal::requested,
     };
-    let done = installer::install(order, session::buffers()?);
+    let buffers = session::buffers()?;
+    let done = installer::install(order, buffers);
     show.end();
-    Ok(report(&done?, told.tally(), after))
+    let done = done?;
+    if after == After::Reboot && done.slot.is_some() {
+        trial::before_reboot(&config, &mut buffers.environment)?;
+    }
+    Ok(report(&done, told.tally(), after))
 }
 
 fn report(done: &Done, tally: Option<Tally>, after: After) -> Report {

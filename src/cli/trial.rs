@@ -19,15 +19,30 @@ pub(crate) fn commit(common: &Common) -> Result<Report, Failure> {
 /// Gives up the system on trial, or the one that is armed.
 pub(crate) fn rollback(after: After, common: &Common) -> Result<Report, Failure> {
     let config = session::configuration(common.config.as_deref())?;
-    let decided = trial::rollback(&config, &mut session::buffers()?.environment)?;
+    let environment = &mut session::buffers()?.environment;
+    let decided = trial::rollback(&config, environment)?;
+    leave(&decided, after, &mut || trial::before_reboot(&config, environment));
     Ok(report(decided, after))
 }
 
 /// Tests the system on trial; keeps it, or goes back and reboots.
 pub(crate) fn settle(after: After, common: &Common) -> Result<Report, Failure> {
     let config = session::configuration(common.config.as_deref())?;
-    let decided = trial::settle(&config, &mut session::buffers()?.environment)?;
+    let environment = &mut session::buffers()?.environment;
+    let decided = trial::settle(&config, environment)?;
+    leave(&decided, after, &mut || trial::before_reboot(&config, environment));
     Ok(report(decided, after))
+}
+
+/// Does what comes before the reboot that `after` asks for, if one is due. Nothing keeps a system
+/// that was given up from going.
+fn leave(decided: &Decided, after: After, before: &mut dyn FnMut() -> Result<(), Failure>) {
+    if after != After::Reboot || !matches!(decided, Decided::RolledBack { .. }) {
+        return;
+    }
+    if let Err(failure) = before() {
+        log::warn!("{}", failure.message);
+    }
 }
 
 /// Only a system that is left needs the reboot that `after` is about.

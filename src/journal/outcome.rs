@@ -104,7 +104,7 @@ enum Attempt<'j> {
 pub fn last<'j>(records: impl Iterator<Item = Record<'j>>, now: Now) -> Last<'j> {
     let mut ended = Last { outcome: Outcome::None, artifact: None, reason: None, recorded: true };
     let (mut artifact, mut attempt) = (None, Attempt::Over(Outcome::None, None));
-    for record in records {
+    for record in records.filter(|record| record.event.is_step()) {
         if let Event::Started { artifact: name, .. } | Event::Adopted { artifact: name } =
             record.event
         {
@@ -139,6 +139,7 @@ fn follow<'j>(attempt: Attempt<'j>, event: Event<Text<'j>>) -> Attempt<'j> {
             Attempt::Over(Outcome::RolledBack, Some(Reason::Said(reason)))
         }
         Event::Committed | Event::Adopted { .. } => Attempt::Over(Outcome::Committed, None),
+        Event::Ran(_) => attempt,
     }
 }
 
@@ -175,7 +176,7 @@ mod tests {
     use std::string::{String, ToString as _};
 
     use super::*;
-    use crate::journal::{line, records};
+    use crate::journal::{Program, Ran, Verdict, line, records};
 
     const STARTED: Event<&str> = Event::Started { slot: Slot::B, artifact: "new" };
     const ARMED: Event<&str> = Event::Armed { slot: Slot::B, serial: 7 };
@@ -209,6 +210,19 @@ mod tests {
         let refused = Event::Failed { code: "signature-missing", reason: "unsigned" };
         let (outcome, artifact, ..) = told(&[STARTED, ARMED, Event::Committed, refused], SETTLED);
         assert_eq!((outcome, artifact), (Outcome::Failed, None));
+    }
+
+    #[test]
+    fn what_ran_beside_an_update_changes_nothing_about_its_end() {
+        let (name, said) = ("ArtifactFailure_Enter_00", "");
+        let (program, verdict) = (Program::Script, Verdict::Passed);
+        let ran = Event::Ran(Ran { program, name, verdict, took_ms: 1, said });
+        let gone = Event::RolledBack { reason: "asked" };
+        let plain = [STARTED, ARMED, gone];
+        for now in [SETTLED, Now { serial: 9, ..SETTLED }] {
+            assert_eq!(told(&[STARTED, ran, ARMED, ran, gone, ran], now), told(&plain, now));
+            assert_eq!(told(&[STARTED, ran, ARMED, ran], now), told(&plain[..2], now));
+        }
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! Processes this program started for the owner: health checks.
+//! Processes this program started for the owner: health checks and state scripts; and whose this
+//! one is.
 
 use std::io;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, geteuid};
 
 /// Whether the child `pid` has ended; it is not reaped, so its number stays its own.
 ///
@@ -23,4 +24,9 @@ pub(crate) fn kill_group(leader: u32) {
         // ESRCH is the only error for a group of our own.
         let _ = killpg(Pid::from_raw(leader), Signal::SIGKILL);
     }
+}
+
+/// The user on whose behalf this process acts.
+pub(crate) fn user() -> u32 {
+    geteuid().as_raw()
 }

@@ -3,7 +3,7 @@
 
 use embedded_io::Read;
 use twinslot::artifact::compat::Device;
-use twinslot::artifact::header::{Header, SCRIPTS_MAX, WORD_MAX_BYTES};
+use twinslot::artifact::header::{Header, PassOver, SCRIPTS_MAX, WORD_MAX_BYTES};
 use twinslot::artifact::manifest::{LINES_MAX, MANIFEST_MAX_BYTES};
 use twinslot::artifact::tar::{Archive, BLOCK_BYTES, NAME_MAX_BYTES};
 use twinslot::artifact::trust::verify;
@@ -178,7 +178,8 @@ fn signed_anew(data: &[u8]) -> Option<Vec<u8>> {
 fn whole(data: &[u8]) {
     let mut buffers = pool::claim();
     let buffers = &mut *buffers;
-    let room = Room { scratch: &mut buffers.held.0, texts: &mut buffers.header };
+    let room =
+        Room { scratch: &mut buffers.held.0, texts: &mut buffers.header, scripts: &mut PassOver };
     let mut decoders = HeapDecoders { memory_max: MEMORY_MAX };
     let opened = match open(Source(data), &keys(), room, &mut decoders) {
         Ok(opened) => opened,

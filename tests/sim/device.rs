@@ -102,6 +102,7 @@ impl Journal for Records {
             Event::RolledBack { .. } => ("rolled-back", None),
             Event::Committed => ("committed", None),
             Event::Adopted { .. } => ("adopted", None),
+            Event::Ran(_) => ("ran", None),
         };
         let text = journal::line(1, event).as_bytes().to_vec();
         self.0.append(Line { text, word, started })

@@ -2,6 +2,7 @@
 //! same order as `src/installer.rs` and `src/trial.rs`, and no decision of their own.
 
 use twinslot::artifact::compat::Device;
+use twinslot::artifact::header::PassOver;
 use twinslot::artifact::trust::Keys;
 use twinslot::artifact::{self, Accepted};
 use twinslot::boot::Disagreement;
@@ -136,7 +137,7 @@ impl Shell<'_> {
         let mut environment = self.look(environment);
         let slot = self.ready(&mut environment)?;
         let mut provides = self.provides();
-        let room = artifact::Room { scratch: &mut held.0, texts: header };
+        let room = artifact::Room { scratch: &mut held.0, texts: header, scripts: &mut PassOver };
         let mut decoders = self.job.decoders;
         let source = Source(self.job.artifact);
         let opened = artifact::open(source, self.job.keys, room, &mut decoders)?;
@@ -157,9 +158,10 @@ impl Shell<'_> {
             stop: &|| false,
             checkpoints: self.checkpoints(),
         };
-        let armed = update::install(image, &mut decoders, target, &mut means);
+        let written = update::write(image, &mut decoders, target, &mut means);
         self.power.resumed(means.checkpoints.resumed_bytes);
-        armed?;
+        // Between these two the program runs the state scripts of the artifact.
+        update::arm(written?, means.environment, means.journal)?;
         Ok(())
     }
 

@@ -1,4 +1,30 @@
-//! Names of state scripts (mender-artifact, artifact/scripter.go).
+//! State scripts: their names (mender-artifact, artifact/scripter.go), and whom they are handed
+//! to. Never looks into one.
+
+use core::fmt;
+
+use crate::device::Cause;
+
+/// Takes the state scripts of an artifact as they come. The header they stand in is the signed
+/// one; whether the artifact is for this device is not known yet.
+pub trait ScriptSink: fmt::Debug {
+    /// Takes the next `part` of the script `name`, a plain file name. A new script begins with
+    /// an empty part.
+    ///
+    /// # Errors
+    /// The script cannot be kept: the artifact is refused.
+    fn keep(&mut self, name: &str, part: &[u8]) -> Result<(), Cause>;
+}
+
+/// Passes over all scripts, for whom installs nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct PassOver;
+
+impl ScriptSink for PassOver {
+    fn keep(&mut self, _name: &str, _part: &[u8]) -> Result<(), Cause> {
+        Ok(())
+    }
+}
 
 const STATES: [&str; 6] = ["Install", "Reboot", "Rollback", "RollbackReboot", "Commit", "Failure"];
 const ACTIONS: [&str; 3] = ["Enter", "Leave", "Error"];

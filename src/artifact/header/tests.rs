@@ -28,7 +28,7 @@ fn refused(recipe: &Recipe) -> String {
 
 fn members(members: &[Vec<u8>]) -> Result<usize, Error> {
     let bytes = archive(members);
-    read(Archive::new(source(&bytes), "header archive"), &mut Texts::new())
+    read(Archive::new(source(&bytes), "header archive"), &mut Texts::new(), &mut PassOver)
         .map(|header| header.scripts())
 }
 
@@ -344,4 +344,44 @@ fn up_to_64_scripts_of_4_mib_with_the_rest_are_passed_over() {
     );
     let error = scripts(2, &std::vec![0; room]).unwrap_err().to_string();
     assert!(error.starts_with("a state script in the header archive has "), "{error}");
+}
+
+/// Keeps what it is given, one text a script.
+#[derive(Debug, Default)]
+struct Given(Vec<(String, Vec<u8>)>);
+
+impl ScriptSink for Given {
+    fn keep(&mut self, name: &str, part: &[u8]) -> Result<(), Cause> {
+        match self.0.last_mut() {
+            Some((last, text)) if last == name => text.extend_from_slice(part),
+            _ => self.0.push((name.into(), part.to_vec())),
+        }
+        if name.ends_with("_99") { Err(Cause { code: 28, text: "no room" }) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn scripts_are_handed_on_whole_and_what_cannot_be_kept_is_refused() {
+    let texts = [
+        ("header-info", INFO.as_bytes().to_vec()),
+        ("scripts/ArtifactInstall_Enter_00", std::vec![7; 2 * PART_BYTES + 1]),
+        ("scripts/ArtifactInstall_Enter_01", Vec::new()),
+        ("headers/0000/type-info", b"{\"type\":\"rootfs-image\"}".to_vec()),
+    ];
+    let members = |texts: &[(&str, Vec<u8>)]| {
+        archive(&texts.iter().map(|(name, text)| member(name, text)).collect::<Vec<_>>())
+    };
+    let mut given = Given::default();
+    let bytes = members(&texts);
+    let archive = Archive::new(source(&bytes), "header archive");
+    assert_eq!(read(archive, &mut Texts::new(), &mut given).map(|header| header.scripts()), Ok(2));
+    assert_eq!(given.0[0], ("ArtifactInstall_Enter_00".into(), texts[1].1.clone()));
+    assert_eq!(given.0[1], ("ArtifactInstall_Enter_01".into(), Vec::new()));
+    let mut full = texts.clone();
+    full[2].0 = "scripts/ArtifactInstall_Enter_99";
+    let bytes = members(&full);
+    let archive = Archive::new(source(&bytes), "header archive");
+    let refused = read(archive, &mut Texts::new(), &mut given).unwrap_err().to_string();
+    let said = "cannot keep the state script ArtifactInstall_Enter_99: no room";
+    assert_eq!(refused, said);
 }
