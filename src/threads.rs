@@ -7,7 +7,7 @@ use std::thread::{Builder, Scope, scope};
 use twinslot::memory::{Block, RING_BLOCKS};
 use twinslot::stream::relay::{InTurn, Relay, Stages};
 
-use crate::sys::heap;
+use crate::sys::{heap, schedule};
 
 /// Stack of the digest and the put thread, in bytes: both call only SHA-256 and the kernel.
 const STACK_BYTES: usize = 64 << 10;
@@ -60,6 +60,10 @@ impl Relay for Threads {
 }
 
 fn spawn<'s>(scope: &'s Scope<'s, '_>, work: impl FnOnce() + Send + 's) -> bool {
+    let work = || {
+        schedule::step_back();
+        work();
+    };
     Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work).is_ok()
 }
 
