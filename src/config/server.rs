@@ -26,7 +26,7 @@ pub(crate) struct ServerConfig {
     pub(crate) inventory_poll_s: u64,
     /// `RetryPollIntervalSeconds`: the longest pause after a server that did not answer
     pub(crate) retry_poll_s: u64,
-    /// `RetryDownloadCount`: pauses in a download without a byte gained before it fails
+    /// `RetryDownloadCount`: pauses in a download without a gain (1 KiB) before it fails
     pub(crate) retry_download: u64,
     /// `NetworkTimeoutSeconds`: how long a server may be silent
     pub(crate) silence_s: u64,

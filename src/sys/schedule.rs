@@ -4,7 +4,8 @@
 /// hand blocks to each other on few processors, the one that computes is not interrupted
 /// (SCHED_BATCH, sched(7)). A kernel that refuses leaves things as they were.
 pub(crate) fn step_back() {
-    let of_no_priority = libc::sched_param { sched_priority: 0 };
+    // The kernel's `struct sched_param` (include/uapi/linux/sched/types.h); musl's has more fields.
+    let of_no_priority: libc::c_int = 0;
     // musl's own function refuses, as a process is not a thread: the call itself then.
     // SAFETY: the kernel reads one `sched_param` at the address, which lives until the call
     // returns; 0 is the calling thread; no memory of ours is written.

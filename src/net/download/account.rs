@@ -22,7 +22,7 @@ struct Counts {
 pub(crate) struct Tally {
     /// Bytes of bodies, in all.
     pub(crate) received_bytes: u64,
-    /// Those of them that had been received before.
+    /// Those of them that were of no use: received before, or skipped.
     pub(crate) wasted_bytes: u64,
     /// Connections that went on where an earlier one broke.
     pub(crate) resumes: u64,

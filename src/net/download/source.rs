@@ -55,8 +55,8 @@ struct Live<A> {
     answer: A,
     /// Bytes of it that are handed to nobody.
     discard: u64,
-    /// Whether those were handed out before.
-    again: bool,
+    /// The server sends all of it, whatever part was asked for.
+    whole: bool,
 }
 
 impl<O: Origin> Source<O> {
@@ -111,7 +111,7 @@ impl<O: Origin> Source<O> {
         }
         self.digest = None;
         self.at = at;
-        let near = |live: &Live<_>| !live.again && live.discard + bytes <= DISCARD_BYTES_MAX;
+        let near = |live: &Live<_>| live.whole || live.discard + bytes <= DISCARD_BYTES_MAX;
         self.live = self.live.take().filter(near);
         if let Some(live) = &mut self.live {
             live.discard += bytes;
@@ -144,8 +144,7 @@ impl<O: Origin> Source<O> {
         let useful = live.discard == 0;
         if !useful {
             live.discard -= bytes;
-            self.account.wasted(if live.again { bytes } else { 0 });
-            live.again &= live.discard > 0;
+            self.account.wasted(bytes);
         }
         // These bytes are taken; the next ones come from another connection.
         let few = self.pace.book(bytes, begin).err();
@@ -191,7 +190,7 @@ impl<O: Origin> Source<O> {
             self.account.resumed();
         }
         let discard = self.at - part.begin;
-        Ok(Live { answer, discard, again: discard > 0 })
+        Ok(Live { answer, discard, whole: discard > 0 })
     }
 
     /// Makes sure that the answer goes on with what was handed out.

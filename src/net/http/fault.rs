@@ -50,7 +50,10 @@ pub(super) fn of_io(error: io::Error, url: &str) -> Error {
     let reason = match error.kind() {
         io::ErrorKind::UnexpectedEof => "the connection ended early".into(),
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "no answer in time".into(),
-        _ => error.to_string(),
+        _ => {
+            let told = error.to_string();
+            told.split(" (os error").next().unwrap_or_default().to_owned()
+        }
     };
     Error::Unreachable { host, reason }
 }
