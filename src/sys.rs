@@ -21,6 +21,7 @@ pub(crate) mod pool;
 pub(crate) mod process;
 pub(crate) mod reboot;
 pub(crate) mod root;
+pub(crate) mod schedule;
 pub(crate) mod signal;
 pub(crate) mod store;
 pub(crate) mod table;

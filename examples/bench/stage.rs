@@ -9,9 +9,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use twinslot::device::Cause;
 use twinslot::memory::{Aligned, BLOCK_BYTES, Block, RING_BLOCKS};
-use twinslot::stream::Error;
 use twinslot::stream::decode::{Coding, Decoders};
 use twinslot::stream::digest::Hasher;
+use twinslot::stream::{Error, Source};
 
 /// Blocks of noise, more than any cache of a processor holds near itself.
 const NOISE_BLOCKS: usize = 16;
@@ -113,6 +113,8 @@ struct Payload(std::io::Take<File>);
 impl ErrorType for Payload {
     type Error = Error;
 }
+
+impl Source for Payload {}
 
 impl Read for Payload {
     fn read(&mut self, into: &mut [u8]) -> Result<usize, Error> {
