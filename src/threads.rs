@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, Scope, scope};
 
 use twinslot::memory::{Block, RING_BLOCKS};
-use twinslot::stream::relay::{Filled, InTurn, Relay, Stages};
+use twinslot::stream::relay::{Digest, Fill, Filled, InTurn, Put, Relay, Stages};
 
 use crate::sys::{heap, schedule};
 
@@ -106,7 +106,7 @@ impl<'b, E, N: Default> Track<'b, E, N> {
     }
 
     /// Fills every free block until the source ends or a stage failed.
-    fn fill(&self, fill: &mut dyn FnMut(&mut [u8]) -> Result<Filled<N>, E>) {
+    fn fill(&self, fill: &mut Fill<'_, E, N>) {
         loop {
             let count = self.wait(|count| count.ended || count.filled - count.put < RING_BLOCKS);
             if count.ended {
@@ -124,7 +124,7 @@ impl<'b, E, N: Default> Track<'b, E, N> {
         }
     }
 
-    fn digest(&self, digest: &mut (dyn FnMut(&[u8], &mut N) + Send)) {
+    fn digest(&self, digest: &mut Digest<'_, N>) {
         self.moved(|count| count.running += 1);
         while let Some(at) = self.next(|count| (count.digested, count.filled)) {
             let mut carriage = self.block(at);
@@ -135,7 +135,7 @@ impl<'b, E, N: Default> Track<'b, E, N> {
         }
     }
 
-    fn put(&self, put: &mut (dyn FnMut(&mut Block, Filled<N>) -> Result<(), E> + Send)) {
+    fn put(&self, put: &mut Put<'_, E, N>) {
         self.moved(|count| count.running += 1);
         while let Some(at) = self.next(|count| (count.put, count.digested)) {
             let mut block = self.block(at);

@@ -7,7 +7,6 @@ mod board;
 
 use board::Board;
 use board::artifacts;
-use board::forge::digest;
 use board::plan::Plan;
 use board::random::Random;
 use board::slot::Slot;
@@ -85,13 +84,15 @@ impl Case {
     /// Installs from a file; returns the result and how many bytes of the file were read.
     fn install(&self) -> (Value, u64) {
         let path = self.board.put("whole.mender", &self.artifact);
-        let trace = self.board.made("trace");
-        let root = self.board.root();
-        let mut command = program("strace", &["-f", "-e", "trace=openat,read", "-o"]);
-        command.arg(&trace).arg("chroot").arg(root).args(self.words(&path));
+        let (traces, root) = (tempfile::tempdir().unwrap(), self.board.root());
+        // A file a thread: no line comes apart.
+        let mut command = program("strace", &["-ff", "-e", "trace=open,openat,read", "-o"]);
+        command.arg(traces.path().join("trace")).arg("chroot").arg(root).args(self.words(&path));
         let output = command.env("PATH", "/opt/bin:/usr/sbin:/usr/bin:/sbin:/bin").output();
         let outcome = board::outcome::Outcome::new("install".to_owned(), &output.unwrap());
-        let read = read_of(&fs::read_to_string(trace).unwrap(), "whole.mender");
+        let traces = fs::read_dir(traces.path()).unwrap();
+        let traces = traces.map(|trace| fs::read_to_string(trace.unwrap().path()).unwrap());
+        let read = traces.filter_map(|trace| read_of(&trace, "whole.mender")).sum();
         (outcome.expect(0).result(), read)
     }
 
@@ -103,13 +104,12 @@ impl Case {
     }
 }
 
-/// What was read of a file, by a trace of its opening and of all reads, in bytes.
-fn read_of(trace: &str, name: &str) -> u64 {
-    let opened = trace.lines().find(|line| line.contains("openat(") && line.contains(name));
-    let number = opened.unwrap().rsplit(' ').next().unwrap();
-    let read = format!("read({number},");
-    let lines = trace.lines().filter(|line| line.contains(&read));
-    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+/// What was read of a file, by the trace of the thread that opened it, in bytes.
+fn read_of(trace: &str, name: &str) -> Option<u64> {
+    let opened = trace.lines().find(|line| line.starts_with("open") && line.contains(name))?;
+    let read = format!("read({},", opened.rsplit(' ').next()?);
+    let lines = trace.lines().filter(|line| line.starts_with(&read));
+    Some(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
 }
 
 /// An installation from a pipe with a name, which takes for a file whatever comes.
@@ -183,9 +183,7 @@ fn goes_on(compression: &str) {
     assert!(reads[..128 << 10].iter().all(|byte| *byte == 0), "half a system can be started");
     let (result, read) = case.install();
     let resumed = result["resumed_bytes"].as_u64().unwrap();
-    println!(
-        "{compression}: {resumed} of {PAYLOAD_BYTES} bytes not fetched again, {read} of {whole} read"
-    );
+    println!("{compression}: {resumed} of {PAYLOAD_BYTES} bytes resumed, {read} of {whole} read");
     assert!(resumed > PAYLOAD_BYTES / 2, "{result}");
     assert!(read < u64::try_from(whole / 2).unwrap(), "{read} of {whole} bytes were read");
     assert_eq!(result["heap"]["allocations_while_writing"], json!(0), "{result}");
@@ -242,7 +240,6 @@ fn a_slot_that_was_written_to_meanwhile_is_written_anew() {
     let (result, _) = case.install();
     assert_eq!(result["resumed_bytes"], json!(0));
     case.assert_installed();
-    assert_eq!(digest(&case.image).len(), 64);
 }
 
 #[test]

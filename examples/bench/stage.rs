@@ -9,9 +9,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use twinslot::device::Cause;
 use twinslot::memory::{Aligned, BLOCK_BYTES, Block, RING_BLOCKS};
-use twinslot::stream::{Error, Source};
 use twinslot::stream::decode::{Coding, Decoders};
 use twinslot::stream::digest::Hasher;
+use twinslot::stream::{Error, Source};
 
 /// Blocks of noise, more than any cache of a processor holds near itself.
 const NOISE_BLOCKS: usize = 16;

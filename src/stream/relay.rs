@@ -6,14 +6,23 @@ use crate::memory::{Block, RING_BLOCKS};
 /// What `fill` put into a block: so many bytes, and what is to be known of them.
 pub type Filled<N> = (usize, N);
 
+/// Fills a block from its start; with no byte only after the end.
+pub type Fill<'s, E, N> = dyn FnMut(&mut [u8]) -> Result<Filled<N>, E> + 's;
+
+/// Takes the bytes of a block, and may add to its note.
+pub type Digest<'s, N> = dyn FnMut(&[u8], &mut N) + Send + 's;
+
+/// Puts the first bytes of a block, as many as were filled, on the medium.
+pub type Put<'s, E, N> = dyn FnMut(&mut Block, Filled<N>) -> Result<(), E> + Send + 's;
+
 /// The three stages. `E` is what any of them fails with, `N` the note that goes with a block.
 pub struct Stages<'s, E, N> {
-    /// Fills a block from its start; with no byte only after the end.
-    pub fill: &'s mut dyn FnMut(&mut [u8]) -> Result<Filled<N>, E>,
-    /// Takes the bytes of a block, and may add to its note.
-    pub digest: &'s mut (dyn FnMut(&[u8], &mut N) + Send),
-    /// Puts the first bytes of a block, as many as were filled, on the medium.
-    pub put: &'s mut (dyn FnMut(&mut Block, Filled<N>) -> Result<(), E> + Send),
+    /// First.
+    pub fill: &'s mut Fill<'s, E, N>,
+    /// Second.
+    pub digest: &'s mut Digest<'s, N>,
+    /// Last.
+    pub put: &'s mut Put<'s, E, N>,
 }
 
 /// Runs the stages.

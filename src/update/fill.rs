@@ -90,8 +90,7 @@ impl Default for Rest {
 
 impl Rest {
     fn of(bytes: &[u8]) -> Self {
-        let mut rest = Self::default();
-        rest.len = bytes.len().min(ALIGN_BYTES);
+        let mut rest = Self { len: bytes.len().min(ALIGN_BYTES), ..Self::default() };
         rest.bytes[..rest.len].copy_from_slice(&bytes[..rest.len]);
         rest
     }
