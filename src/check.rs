@@ -142,11 +142,18 @@ mod tests {
     fn an_app_is_told_what_its_prompt_shows() {
         let mut older = prompt(Some("release-1"), Some("no \"answer\""));
         older.failed_before.as_mut().unwrap().at_s = 7;
-        let said = r#"{"current":{"artifact_name":"release-2"},"offered":{"artifact_name":"release-1","notes":"one\ntwo","severity":null,"size":3145728,"vouched":false},"downgrade":true,"failed_before":{"reason":"no \"answer\"","at":7}}"#;
+        let said = concat!(
+            r#"{"current":{"artifact_name":"release-2"},"offered":{"artifact_name":"release-1","#,
+            r#""notes":"one\ntwo","severity":null,"size":3145728,"vouched":false},"#,
+            r#""downgrade":true,"failed_before":{"reason":"no \"answer\"","at":7}}"#,
+        );
         assert_eq!(older.fields().to_string(), said);
         assert_eq!(prompt(Some("release-3"), None).downgrade, Some(false));
         assert_eq!(prompt(Some("other-3"), None).downgrade, None);
-        let none = r#"{"current":{"artifact_name":"release-2"},"offered":null,"downgrade":null,"failed_before":null}"#;
+        let none = concat!(
+            r#"{"current":{"artifact_name":"release-2"},"offered":null,"#,
+            r#""downgrade":null,"failed_before":null}"#,
+        );
         assert_eq!(prompt(None, None).fields().to_string(), none);
     }
 
@@ -155,8 +162,8 @@ mod tests {
         assert_eq!(prompt(None, None).text(), "no update waits; release-2 runs\n");
         let mut older = prompt(Some("release-1"), Some("no answer"));
         older.failed_before.as_mut().unwrap().at_s = 0;
-        let said = "release-1 waits; release-2 runs\n  size: 3 MiB\n  it is older than what runs\n  \
-            nobody vouches for this offer: it is not signed by an enrolled key\n  \
+        let said = "release-1 waits; release-2 runs\n  size: 3 MiB\n  it is older than what \
+            runs\n  nobody vouches for this offer: it is not signed by an enrolled key\n  \
             it failed here on 1970-01-01 00:00:00 UTC: no answer\n  one\n  two\n";
         assert_eq!(older.text(), said);
     }

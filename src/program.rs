@@ -2,7 +2,7 @@
 //! that does not outlive it, until it ends or its time is over. Never judges how it ended.
 
 use std::fmt;
-use std::io::{self, Read as _};
+use std::io::{self, PipeReader, Read as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -20,6 +20,9 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Longer than any program may take.
 const DAY: Duration = Duration::from_secs(86_400);
+
+/// The longest answer, in bytes.
+pub(crate) const ANSWER_BYTES: usize = 64 << 10;
 
 /// How much of what a program wrote is kept, in bytes from its end (Mender keeps as much).
 const SAID_BYTES: usize = 10 << 10;
@@ -60,11 +63,16 @@ impl fmt::Display for Ended {
     }
 }
 
-/// What a program wrote to standard output and standard error, its end at least.
+/// What a program wrote, as far as it was kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Said(String);
 
 impl Said {
+    /// All of it.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The lines that are not empty.
     pub(crate) fn lines(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.0.lines().map(str::trim).filter(|line| !line.is_empty())
@@ -85,15 +93,35 @@ pub(crate) struct Ran {
     pub(crate) said: Said,
 }
 
-/// Runs the program at `path` for at most `limit`.
+/// Runs the program at `path` for at most `limit`; the end of what it wrote is kept.
 ///
 /// # Errors
 /// It cannot be started.
 pub(crate) fn run(path: &Path, limit: Duration, tend: Tend<'_>) -> io::Result<Ran> {
     let (reader, writer) = io::pipe()?;
-    let errors = writer.try_clone()?;
     let mut command = Command::new(path);
-    command.stdin(Stdio::null()).stdout(writer).stderr(errors).process_group(0);
+    command.stdout(writer.try_clone()?).stderr(writer);
+    carry(command, (reader, listen), (limit, tend))
+}
+
+/// Runs the program at `path` for its answer: what it writes to standard output, from the start,
+/// up to [`ANSWER_BYTES`] and one more. Its other words go where ours do.
+///
+/// # Errors
+/// It cannot be started.
+pub(crate) fn ask(path: &Path, limit: Duration) -> io::Result<Ran> {
+    let (reader, writer) = io::pipe()?;
+    let mut command = Command::new(path);
+    command.stdout(writer);
+    carry(command, (reader, answer), (limit, &mut || Wish::GoOn))
+}
+
+fn carry(
+    mut command: Command,
+    (reader, listen): (PipeReader, fn(PipeReader) -> Said),
+    (limit, tend): (Duration, Tend<'_>),
+) -> io::Result<Ran> {
+    command.stdin(Stdio::null()).process_group(0);
     let start = Instant::now();
     let mut child = command.spawn()?;
     // The writing ends must be the program's alone, or the pipe never ends.
@@ -147,7 +175,7 @@ fn how(status: ExitStatus) -> Ended {
 
 /// The end of what was written. Reads to the end in any case, so that a talkative program does
 /// not wait for a reader.
-fn listen(mut reader: io::PipeReader) -> Said {
+fn listen(mut reader: PipeReader) -> Said {
     let (mut tail, mut piece) = (Vec::new(), [0; 1024]);
     while let Ok(len @ 1..) = reader.read(&mut piece) {
         tail.extend_from_slice(&piece[..len]);
@@ -155,6 +183,16 @@ fn listen(mut reader: io::PipeReader) -> Said {
         tail.drain(..surplus);
     }
     Said(String::from_utf8_lossy(&tail).into_owned())
+}
+
+/// The start of what was written. Reads to the end in any case, too.
+fn answer(mut reader: PipeReader) -> Said {
+    let (mut head, mut piece) = (Vec::new(), [0; 1024]);
+    while let Ok(len @ 1..) = reader.read(&mut piece) {
+        let room = (ANSWER_BYTES + 1).saturating_sub(head.len());
+        head.extend_from_slice(&piece[..len.min(room)]);
+    }
+    Said(String::from_utf8_lossy(&head).into_owned())
 }
 
 #[cfg(test)]

@@ -8,12 +8,11 @@ mod board;
 use board::Board;
 use board::artifacts::{self, kept};
 use board::forge::Forge;
-use board::plan::{Plan, Userland};
+use board::programs::{board, data, program, text, why};
 use board::slot::Slot;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::PathBuf;
 
 /// Every moment at which an artifact's script may run.
 const MOMENTS: [&str; 13] = [
@@ -33,44 +32,6 @@ const MOMENTS: [&str; 13] = [
 ];
 
 const REBOOTS: [&str; 2] = ["ArtifactRollbackReboot_Enter", "ArtifactRollbackReboot_Leave"];
-
-const SCRIPTS: &str = "/data/scripts";
-
-/// A board with a shell, the running system's scripts in /data/scripts, and short times.
-fn board(more: Value) -> Board {
-    let mut plan = Plan { userland: Userland::Debian, ..Plan::default() };
-    plan.config.insert("RootfsScriptsPath".into(), SCRIPTS.into());
-    plan.config.insert("StateScriptTimeoutSeconds".into(), 3.into());
-    plan.config.insert("StateScriptRetryIntervalSeconds".into(), 1.into());
-    plan.config.insert("StateScriptRetryTimeoutSeconds".into(), 3.into());
-    plan.config.insert("HealthChecks".into(), "/data/health.d".into());
-    plan.config.extend(more.as_object().unwrap().clone());
-    let board = Board::new(plan);
-    for name in ["scripts", "health.d"] {
-        fs::create_dir(data(&board, name)).unwrap();
-    }
-    for moment in ["Download_Enter", "Download_Leave", "Download_Error"] {
-        program(&board, &format!("scripts/{moment}_00"), "");
-    }
-    board
-}
-
-fn data(board: &Board, name: &str) -> PathBuf {
-    board.root().join("data").join(name)
-}
-
-/// A script that says in /data/told that it ran, and then does `body`.
-fn text(name: &str, body: &str) -> String {
-    format!("#!/bin/sh\necho {name} >> /data/told\n{body}\n")
-}
-
-/// Puts a program below /data.
-fn program(board: &Board, path: &str, body: &str) {
-    let name = path.rsplit('/').next().unwrap().trim_end_matches("_00");
-    let path = data(board, path);
-    fs::write(&path, text(name, body)).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-}
 
 /// An artifact with a script at every moment; those of `bodies` do something. Its path on the
 /// board.
@@ -105,10 +66,6 @@ fn assert_no_scripts(board: &Board) {
     for slot in ["a", "b"] {
         assert!(!data(board, &format!("twinslot/scripts-{slot}")).exists(), "slot {slot}");
     }
-}
-
-fn why(board: &Board) -> String {
-    board.twinslot(&["why"]).expect(0).stdout.clone()
 }
 
 /// A board on trial of an artifact with these scripts.
@@ -411,55 +368,4 @@ fn an_artifacts_script_that_was_changed_since_is_not_run_and_nothing_is_committe
     board.assert_settled(Slot::A);
     let told = fs::read_to_string(data(&board, "told")).unwrap();
     assert!(!told.contains("evil"), "{told}");
-}
-
-#[test]
-fn health_checks_are_all_run_told_and_kept() {
-    let mut board = board(json!({ "HealthCheckTimeoutSeconds": 2 }));
-    let path = board.lend(&kept("v3.9-gzip-p256.mender"));
-    board.twinslot(&["install", &path]).expect(0);
-    assert_eq!(board.reboot(), Slot::B);
-    program(&board, "health.d/10-app", "echo no answer; exit 3");
-    program(&board, "health.d/20-slow", "sleep 1000");
-    program(&board, "health.d/30-web", "echo fine");
-    board.twinslot(&["settle", "--reboot-exit-code"]).expect(4);
-    let told = fs::read_to_string(data(&board, "told")).unwrap();
-    assert!(told.ends_with("10-app\n20-slow\n30-web\n"), "{told}");
-    let last = board.twinslot(&["why", "--last"]).expect(0).stdout.clone();
-    let reason = "rolled-back release-2: health checks 10-app, 20-slow failed: \
-                  10-app failed: exit code 3: no answer; 20-slow did not end within its 2 seconds";
-    assert!(last.contains(reason), "{last}");
-    let health = board.twinslot(&["status", "--json"]).expect(0).json()["health"].clone();
-    for (index, (name, passed)) in
-        [("10-app", false), ("20-slow", false), ("30-web", true)].into_iter().enumerate()
-    {
-        assert_eq!(health[index]["name"], name, "{health}");
-        assert_eq!(health[index]["passed"], passed, "{health}");
-        assert!(health[index]["ms"].is_u64(), "{health}");
-    }
-    assert_eq!(health[2]["said"], "fine", "{health}");
-    let why = why(&board);
-    assert!(why.contains("health check 30-web passed after"), "{why}");
-}
-
-#[test]
-fn what_failed_before_the_update_does_not_fail_it() {
-    let mut board = board(json!({ "HealthBaseline": true }));
-    let path = board.lend(&kept("v3.9-gzip-p256.mender"));
-    program(&board, "health.d/10-modem", "echo no carrier; exit 1");
-    program(&board, "health.d/20-app", "exit 0");
-    board.twinslot(&["install", &path]).expect(0);
-    assert_eq!(board.reboot(), Slot::B);
-    board.twinslot(&["settle", "--reboot-exit-code"]).expect(0);
-    board.assert_settled(Slot::B);
-    let health = board.twinslot(&["status", "--json"]).expect(0).json()["health"].clone();
-    assert_eq!(health[0]["verdict"], "failed-before-too", "{health}");
-    assert!(why(&board).contains("health check 10-modem failed before too"));
-    // The next update is told anew what works: now the modem does, and must go on to.
-    program(&board, "health.d/10-modem", "exit 0");
-    board.twinslot(&["install", &path]).expect(0);
-    assert_eq!(board.reboot(), Slot::A);
-    program(&board, "health.d/10-modem", "echo no carrier; exit 1");
-    board.twinslot(&["settle", "--reboot-exit-code"]).expect(4);
-    board.assert_settled(Slot::B);
 }

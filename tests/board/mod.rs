@@ -12,6 +12,7 @@ pub mod media;
 pub mod mounts;
 pub mod outcome;
 pub mod plan;
+pub mod programs;
 pub mod random;
 pub mod refuser;
 pub mod root;

@@ -128,7 +128,10 @@ mod tests {
     #[test]
     fn a_log_has_the_three_fields_that_the_server_wants() {
         let body = log(&[line(1_795_487_400, "began".into()), line(0, String::new())]);
-        let said = r#"{"messages":[{"timestamp":"2026-11-24T02:30:00Z","level":"info","message":"began"}]}"#;
+        let said = concat!(
+            r#"{"messages":[{"timestamp":"2026-11-24T02:30:00Z","#,
+            r#""level":"info","message":"began"}]}"#,
+        );
         assert_eq!(body.as_deref(), Some(said));
         assert_eq!(log(&[]), None);
         assert_eq!(log(&[line(0, String::new())]), None);
