@@ -11,8 +11,8 @@ use board::plan::Plan;
 use board::slot::Slot;
 use board::tools::{must, program, text};
 use std::ffi::OsStr;
-use std::path::Path;
 use std::fs;
+use std::path::Path;
 
 const ARTIFACT: &str = "v3.9-gzip-p256.mender";
 const CALLS: &str = "trace=write,pwrite64,fsync,fdatasync,rename,unlink,mkdir";
@@ -51,6 +51,7 @@ fn step(board: &Board, line: &str) -> Option<String> {
         Some((_, "")) => "state",
         Some((_, "/twinslot.lock")) => return None,
         Some((_, name)) => name.trim_start_matches('/'),
+        None if path.ends_with("/data") => "data",
         None if is(&board.place(Slot::B).device) => "slot",
         None if is(board.environment.device()) => "environment",
         None => return None,
@@ -64,11 +65,82 @@ fn each_step_of_an_update_is_flushed_before_the_next_begins() {
     let path = board.lend(&kept(ARTIFACT));
     let installed = steps(&board, &["install", &path]);
     assert_eq!(installed, INSTALL, "{installed:#?}");
+    let disarmed = steps(&board, &["rollback"]);
+    assert_eq!(disarmed, ROLLBACK, "{disarmed:#?}");
+    // What was in the slot is forgotten for good before the slot is written.
+    let again = steps(&board, &["install", &path]);
+    let forgotten = ["unlink slot-b.provides", "flush state", "write slot", "flush slot"];
+    assert!(again.windows(forgotten.len()).any(|part| part == forgotten), "{again:#?}");
     board.reboot();
     let committed = steps(&board, &["commit"]);
     assert_eq!(committed, COMMIT, "{committed:#?}");
 }
 
-const INSTALL: &[&str] = &[];
+const INSTALL: &[&str] = &[
+    "mkdir state",
+    "flush data",
+    // Both copies, before anything is built on them.
+    "flush environment",
+    "flush environment",
+    // Whether the records will find room.
+    "write .room.new",
+    "flush .room.new",
+    "unlink .room.new",
+    "flush state",
+    "flush environment",
+    "flush environment",
+    // It is new: its name is made durable, too.
+    "write journal",
+    "flush journal",
+    "flush state",
+    // There is nothing to forget yet.
+    "unlink slot-b.provides",
+    // The head is zeroed; the body; the head.
+    "write slot",
+    "flush slot",
+    "write slot",
+    "flush slot",
+    "write slot",
+    "flush slot",
+    "write .slot-b.provides.new",
+    "flush .slot-b.provides.new",
+    "rename slot-b.provides",
+    "flush state",
+    "flush environment",
+    "flush environment",
+    "write journal",
+    "flush journal",
+    // One copy: by who writes it, and by who asks for it.
+    "write environment",
+    "flush environment",
+    "flush environment",
+];
 
-const COMMIT: &[&str] = &[];
+/// The way back is on record before it is taken: a boot loader that goes back leaves none.
+const ROLLBACK: &[&str] = &[
+    "mkdir state",
+    "flush environment",
+    "flush environment",
+    "flush environment",
+    "flush environment",
+    "write journal",
+    "flush journal",
+    "write environment",
+    "flush environment",
+    "flush environment",
+    "write journal",
+    "flush journal",
+];
+
+const COMMIT: &[&str] = &[
+    "mkdir state",
+    "flush environment",
+    "flush environment",
+    "flush environment",
+    "flush environment",
+    "write environment",
+    "flush environment",
+    "flush environment",
+    "write journal",
+    "flush journal",
+];
