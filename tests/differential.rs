@@ -35,30 +35,41 @@ use twinslot::update;
 const CASES: u64 = 200;
 const SEED: u64 = 20_261_124;
 
-/// What we refuse and `mender-artifact validate` accepts, and why we do: part of our message.
-const STRICTER: &[(&str, &str)] = &[
-    ("expected an object with format mender", "the version of some other format"),
-    ("bytes other than zero after a member", "padding may hide what somebody else reads"),
-    ("padding is truncated", "an artifact that ends early has lost something"),
+/// Where we refuse and `mender-artifact validate` accepts: what was done to the artifact, what we
+/// then say, and why we do. Nothing is accepted that it refuses.
+const STRICTER: &[(&str, &str, &str)] = &[
+    ("version", "expected an object with format mender", "it is the version of another format"),
+    ("bit", "bytes other than zero after a member in the", "padding hides what others may read"),
+    ("header.tar bit", "bytes other than zero after a member in the header archive", "the same"),
+    ("cut", "padding is truncated", "an artifact that ends early has lost something"),
+    ("bit", "found no right checksum in six digits", "Go takes sums of signed bytes, and odd ends"),
+    ("header.tar bit", "found no right checksum in six digits", "the same"),
+    ("members", "in the artifact, expected its end", "a second payload that nobody signed for"),
     (
-        "no right checksum in six digits",
-        "Go also takes a checksum over signed bytes, or ended oddly",
+        "header-info",
+        "has the unknown key unheard_of",
+        "it may be a condition, and we do not know it",
     ),
-    ("expected its end", "a second payload that nobody signed for"),
-    ("has the unknown key", "it may be a condition that we do not know"),
-    ("of at most 256 bytes", "every word has a bound"),
-    ("is not keys with words", "the same"),
-    ("expected UTF-8", "Go replaces what is none"),
-    ("mismatch", "Go stops at the payload's end and never sees the sums behind it"),
-    ("is not an object", "Go takes null for an empty object, and null for a word"),
-    ("expected an object at byte 0", "the same"),
-    ("is not a list of", "the same"),
-    ("artifact_name in header-info is not", "a system has a name"),
-    ("payload type", "root file systems only, and both texts must say so"),
+    ("type-info", "has the unknown key unheard_of", "the same"),
+    ("header.tar bit", "has the unknown key", "the same"),
+    ("header-info", "is not a text of at most 256 bytes", "every word has a bound"),
+    ("type-info", "is not a text of at most 256 bytes", "the same"),
+    ("type-info", "artifact_provides in type-info is not keys with words", "the same, or null"),
+    ("type-info", "clears_artifact_provides in type-info is not a list", "the same, or null"),
+    ("header-info", "in header-info is not a list of one or more words", "the same, or null"),
+    ("header-info", "in header-info is not an object", "Go takes null for an empty object"),
+    ("type-info null", "expected an object at byte 0", "the same"),
+    ("header-info", "artifact_name in header-info is not a name", "a system has a name"),
+    ("header.tar bit", "expected UTF-8", "Go replaces what is none"),
+    ("bit", "data: header checksum mismatch", "Go stops where the payload ends, the sum is behind"),
+    ("bit", "data: content checksum mismatch", "the same"),
+    ("bit", "data: content length mismatch", "the same"),
+    ("header-info", "is not supported, expected rootfs-image", "what is no root file system"),
+    ("type-info", "type-info says payload type other, header-info says", "both texts must agree"),
 ];
 
-fn is_known(ours: &str) -> bool {
-    STRICTER.iter().any(|(message, _)| ours.contains(message))
+fn is_known(what: &str, ours: &str) -> bool {
+    STRICTER.iter().any(|(mutation, said, _)| what.starts_with(mutation) && ours.contains(said))
 }
 
 /// An artifact, and what was done to it.
@@ -86,10 +97,7 @@ fn mender_artifact_and_we_accept_the_same() {
         let ours = whole(&case.bytes).map_err(|error| error.to_string());
         accepted += u64::from(theirs && ours.is_ok());
         match ours {
-            Err(ours) if theirs && is_known(&ours) => {
-                println!("STRICT {}: {ours}", case.what);
-                stricter += 1;
-            }
+            Err(ours) if theirs && is_known(&case.what, &ours) => stricter += 1,
             ours if theirs != ours.is_ok() => {
                 differ.push(format!("{at} {}: theirs {theirs}, ours {ours:?}", case.what));
             }
@@ -231,7 +239,7 @@ fn edited(value: &mut Value, random: &mut Random) -> String {
         (Some(object), 0) => drop(object.insert("unheard_of".to_owned(), new.clone())),
         _ => *place = new.clone(),
     }
-    format!("{pointer} {new}")
+    format!("{pointer} {new}").trim_start().to_owned()
 }
 
 fn walk(value: &Value, at: String, pointers: &mut Vec<String>) {
