@@ -66,6 +66,7 @@ const STRICTER: &[(&str, &str, &str)] = &[
     ("bit", "data: content checksum mismatch", "the same"),
     ("bit", "data: content length mismatch", "the same"),
     ("header-info", "is not supported, expected rootfs-image", "what is no root file system"),
+    ("header.tar bit", "is not supported, expected rootfs-image", "the same"),
     ("type-info", "type-info says payload type other, header-info says", "both texts must agree"),
     ("header.tar bit", "type-info says payload type", "the same"),
 ];
