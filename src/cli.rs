@@ -121,7 +121,7 @@ fn emit(result: Result<Report, Failure>, common: &Common) -> Exit {
             report.exit
         }
         Err(failure) => {
-            eprintln!("twinslot: {}", failure.message);
+            show::tell(format_args!("twinslot: {}\n", failure.message));
             if wants_json {
                 let error =
                     Object::default().text("code", failure.code).text("message", &failure.message);

@@ -1,6 +1,8 @@
 //! What the program says beside its results: a line each on standard error. Never on standard
 //! output, and never a result.
 
+use std::io::{self, Write as _};
+
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 struct Logger;
@@ -29,17 +31,17 @@ impl Log for Logger {
         if !self.enabled(record.metadata()) {
             return;
         }
-        match record.level() {
-            Level::Error | Level::Warn => {
-                eprintln!("twinslot: {}: {}", word(record), record.args())
-            }
-            _ => eprintln!("twinslot: {}", record.args()),
-        }
+        // Where nobody listens there is nobody to tell that.
+        let _ = writeln!(io::stderr(), "twinslot: {}{}", word(record), record.args());
     }
 
     fn flush(&self) {}
 }
 
 fn word(record: &Record<'_>) -> &'static str {
-    if record.level() == Level::Error { "error" } else { "warning" }
+    match record.level() {
+        Level::Error => "error: ",
+        Level::Warn => "warning: ",
+        _ => "",
+    }
 }

@@ -34,7 +34,7 @@ fn scene() -> Scene {
 
 /// A deed in trouble, and what was left.
 struct Mishap {
-    /// The board before it was booted.
+    /// The board it was done on.
     start: Board,
     power: Power,
     done: Result<(), Failure>,
@@ -43,15 +43,21 @@ struct Mishap {
 
 impl Mishap {
     fn of(judge: &Judge<'_>, (board, deed): (&Board, Deed), trouble: Trouble) -> Self {
-        let start = board.clone();
-        let calm = Power::on(board);
-        let booted = judge.boot(&calm, board).unwrap();
-        let board = loss::end(board, &calm.tape(), judge.scene.parts);
-        let power = Power::in_trouble(&board, trouble);
+        let (board, booted) = started(judge, board);
+        Self::running(judge, (&board, booted, deed), trouble)
+    }
+
+    /// On a board that is up.
+    fn running(
+        judge: &Judge<'_>,
+        (board, booted, deed): (&Board, Slot, Deed),
+        trouble: Trouble,
+    ) -> Self {
+        let power = Power::in_trouble(board, trouble);
         let done = Shell { power: &power, booted, job: &judge.job }.run(deed);
         let truth = Truth { said: None, ..board.truth };
         let left = Board { stores: power.stores(), cache: Vec::new(), data: power.data(), truth };
-        Self { start, power, done, left }
+        Self { start: board.clone(), power, done, left }
     }
 
     /// The new system is in its slot, proven, and comes next.
@@ -69,6 +75,13 @@ impl Mishap {
         let now = Now { next: booted, in_progress, serial: loaded.flags };
         outcome::last(records(&self.left.data.journal), now).outcome
     }
+}
+
+/// The board once it is up, and what runs on it.
+fn started(judge: &Judge<'_>, board: &Board) -> (Board, Slot) {
+    let calm = Power::on(board);
+    let booted = judge.boot(&calm, board).unwrap();
+    (loss::end(board, &calm.tape(), judge.scene.parts), booted)
 }
 
 /// What holds after any trouble while installing.
@@ -246,6 +259,9 @@ fn a_block_that_takes_no_writes_is_found_out() {
     }
 }
 
+/// Of a copy: the CRC, the serial, and bytes of every sector.
+const LIES: [usize; 10] = [0, 4, 5, 600, 1200, 1800, 2400, 3000, 3600, 4095];
+
 #[test]
 fn an_environment_that_lies_or_sticks_is_found_out() {
     let scene = scene();
@@ -254,8 +270,7 @@ fn an_environment_that_lies_or_sticks_is_found_out() {
     for sector in 0..8 {
         hold(&judge, Trouble::Stuck(copy, sector));
     }
-    // The CRC, the serial, and bytes of every sector.
-    for byte in [0, 4, 5, 600, 1200, 1800, 2400, 3000, 3600, 4095] {
+    for byte in LIES {
         let liar = Trouble::Lies(copy, byte);
         let mishap = Mishap::of(&judge, (&scene.board, Deed::Install), liar);
         assert!(mishap.done.is_err() && !mishap.is_armed(&judge), "{byte}");
@@ -297,35 +312,80 @@ fn a_slot_too_small_by_a_block_is_refused_before_the_first_write() {
     }
 }
 
-/// The board on trial, and the board that is armed.
-fn ahead(judge: &Judge<'_>) -> Board {
+/// The board that is armed.
+fn armed(judge: &Judge<'_>) -> Board {
     let install = (&judge.scene.board, Deed::Install);
     let power = Mishap::of(judge, install, Trouble::None).power;
     loss::end(&judge.scene.board, &power.tape(), judge.scene.parts)
 }
 
+/// The partition that boots, and whether on trial.
+type Next = (Option<u32>, bool);
+
+fn next(stores: &[Store; 4]) -> Next {
+    let loaded = uboot::load(&stores[2], &stores[3]).unwrap();
+    (loaded.part(), loaded.tries())
+}
+
+/// Everything that can go wrong with `count` operations and two copies.
+fn troubles(count: usize) -> Vec<Trouble> {
+    let each = |at| [Trouble::Fails(at), Trouble::Gone(at), Trouble::Full(at)];
+    let mut troubles: Vec<_> = (0..count).flat_map(each).collect();
+    for copy in [Which::First, Which::Second].map(Place::Copy) {
+        troubles.extend((0..8).map(|sector| Trouble::Stuck(copy, sector)));
+        troubles.extend(LIES.map(|byte| Trouble::Lies(copy, byte)));
+    }
+    troubles
+}
+
 #[test]
-fn a_commit_or_a_rollback_that_fails_leaves_the_board_on_trial() {
+fn a_decision_in_any_trouble_is_made_or_the_board_is_where_it_was() {
     let scene = scene();
     let judge = Judge::new(&scene);
-    let armed = ahead(&judge);
-    for deed in [Deed::Commit, Deed::Rollback] {
-        let calm = Mishap::of(&judge, (&armed, deed), Trouble::None);
-        let next = |stores: &[Store; 4]| {
-            let loaded = uboot::load(&stores[2], &stores[3]).unwrap();
-            (loaded.part(), loaded.tries())
-        };
-        let decided = next(&calm.left.stores);
-        for at in 0..calm.power.count() {
-            let mishap = Mishap::of(&judge, (&armed, deed), Trouble::Fails(at));
-            let found = next(&mishap.left.stores);
-            let on_trial = (Some(scene.parts.number(scene.target())), true);
-            let wanted = if mishap.done.is_ok() { decided } else { on_trial };
-            assert_eq!(found, wanted, "{deed:?}, operation {at}: {:?}", mishap.done);
-            for slot in [scene.home(), scene.target()] {
-                let slot = Place::Slot(slot);
-                assert!(mishap.left.store(slot).same(armed.store(slot)));
+    let armed = armed(&judge);
+    let (tried, target) = started(&judge, &armed);
+    let mut broken = scene.board.clone();
+    broken.stores[3] = Store::new(&[0xA5; uboot::COPY_BYTES]);
+    for (board, booted, deed) in [
+        (&tried, target, Deed::Commit),
+        (&tried, target, Deed::Rollback),
+        (&armed, scene.home(), Deed::Disarm),
+        (&broken, scene.home(), Deed::Repair),
+    ] {
+        let calm = Mishap::running(&judge, (board, booted, deed), Trouble::None);
+        assert!(calm.done.is_ok(), "{deed:?}: {:?}", calm.done);
+        let ends = [next(&board.stores), next(&calm.left.stores)];
+        for trouble in troubles(calm.power.count()) {
+            let mishap = Mishap::running(&judge, (board, booted, deed), trouble);
+            decided(&judge, &mishap, (trouble, ends));
+            for slot in [Slot::A, Slot::B].map(Place::Slot) {
+                assert!(mishap.left.store(slot).same(board.store(slot)), "{deed:?}, {trouble:?}");
             }
         }
+    }
+}
+
+/// What was reported is what the medium says.
+#[track_caller]
+fn decided(judge: &Judge<'_>, mishap: &Mishap, (trouble, [before, after]): (Trouble, [Next; 2])) {
+    let found = next(&mishap.left.stores);
+    match (&mishap.done, trouble) {
+        (Ok(()), _) => assert_eq!(found, after, "{trouble:?}"),
+        // A medium that went after it took the write keeps it.
+        (Err(_), Trouble::Gone(_)) => assert!([before, after].contains(&found), "{trouble:?}"),
+        (Err(failure), _) => {
+            assert_eq!(found, before, "{trouble:?}: {failure:?}");
+            undone(judge, mishap, before);
+        }
+    }
+}
+
+/// Also when the power fails right behind.
+#[track_caller]
+fn undone(judge: &Judge<'_>, mishap: &Mishap, before: Next) {
+    let cuts = loss::cuts(&mishap.start, &mishap.power.tape(), judge.scene.parts);
+    let end = cuts.last().unwrap();
+    for loss in end.losses(8, &mut Random::new(9)) {
+        assert_eq!(next(&end.wreck(loss).stores), before, "{:?}, {loss:?}", mishap.done);
     }
 }

@@ -14,7 +14,8 @@ use board::plan::{Layout, Naming, Plan, Root};
 use board::slot::{Slot, pattern};
 use board::tar;
 use serde_json::{Value, json};
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::process::Stdio;
 
 const PLAIN: [&str; 11] = [
     "v3.9-none-p256.mender",
@@ -186,7 +187,7 @@ fn a_second_install_waits_until_the_first_is_settled() {
     for state in ["armed", "trial"] {
         let before = (board.snapshot(), board.slot_bytes(board.booted().other()));
         let refused = install(&board, PLAIN[0]);
-        refused.expect(5);
+        assert_eq!((refused.code, &refused.error_code()[..]), (5, "update-in-progress"));
         board.assert_untouched(&before.0, state);
         assert!(board.slot_bytes(board.booted().other()) == before.1, "{state}: no slot written");
         board.reboot();
@@ -301,6 +302,23 @@ fn progress_lines_tell_the_phases_in_order_and_end_in_the_result() {
     }
     assert_eq!(phases, ["header", "write", "read-back", "arm"]);
     assert_eq!(outcome.result()["exit"], 0);
+}
+
+#[test]
+fn where_nobody_can_be_told_an_update_goes_on_and_ends_with_its_exit_code() {
+    let board = board();
+    let path = board.lend(&kept(PLAIN[1]));
+    let deaf = |arguments: &[&str]| {
+        let full = || OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = board.command(&[&["twinslot", "-v", "install"], arguments].concat());
+        command.stdin(Stdio::null()).stdout(full()).stderr(full()).status().unwrap().code()
+    };
+    assert_eq!(deaf(&["--progress", "bar", &path]), Some(0));
+    assert_installed(&board, "told nobody");
+    assert_eq!(deaf(&[&path]), Some(5));
+    board.twinslot(&["rollback"]).expect(0);
+    assert_eq!(deaf(&["--progress", "json", &path]), Some(0));
+    board.assert_armed(Slot::B);
 }
 
 #[test]

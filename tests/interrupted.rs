@@ -81,7 +81,8 @@ fn a_second_twinslot_finds_the_first_at_work() {
     let waiting = Waiting::start(&board);
     let path = board.lend(&kept(ARTIFACT));
     for arguments in [&["install", &path][..], &["rollback"], &["commit"]] {
-        board.twinslot(arguments).expect(5);
+        let refused = board.twinslot(&[&["--progress", "json"], arguments].concat());
+        assert_eq!((refused.code, &refused.error_code()[..]), (5, "another-twinslot-runs"));
         board.assert_untouched(&before, "while another runs");
     }
     board.twinslot(&["status"]).expect(0);

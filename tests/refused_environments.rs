@@ -13,6 +13,7 @@ use board::plan::{Layout, Plan};
 use board::refuser::{refuse, refuse_early};
 use board::slot::Slot;
 use board::tools::{must, program, text};
+use nix::fcntl::{Flock, FlockArg};
 use std::fs::{File, OpenOptions};
 use std::path::Path;
 use tempfile::TempDir;
@@ -66,11 +67,12 @@ fn an_environment_whose_medium_fails_is_unreadable() {
     // From now on the medium ends before both copies, and the caches forget them.
     OpenOptions::new().write(true).open(&image).unwrap().set_len(1 << 20).unwrap();
     must(&mut program("blockdev", &["--flushbufs", text(board.environment.device())]));
-    let slot = board.slot_bytes(Slot::B);
+    let slots = [Slot::A, Slot::B].map(|slot| board.slot_bytes(slot));
     let outcome = board.twinslot(&["install", "--progress", "json", &path]);
     outcome.expect(74);
     assert_eq!(outcome.error_code(), "environment-unreadable", "{outcome}");
-    assert!(board.slot_bytes(Slot::B) == slot, "the other slot was written");
+    let after = [Slot::A, Slot::B].map(|slot| board.slot_bytes(slot));
+    assert!(after == slots, "a slot was written");
 }
 
 #[test]
@@ -131,4 +133,42 @@ fn a_boot_loader_without_a_canary_is_taken_at_its_word() {
     let path = board.lend(&kept(ARTIFACT));
     board.twinslot(&["install", &path]).expect(0);
     board.assert_armed(Slot::B);
+}
+
+#[test]
+fn an_environment_that_another_tool_holds_for_long_is_locked() {
+    for name in ["run/fw_printenv.lock", "run/lock/fw_printenv.lock"] {
+        let board = board();
+        let file = File::create(board.root().join(name)).unwrap();
+        let held = Flock::lock(file, FlockArg::LockExclusiveNonblock).unwrap();
+        refuse_early(&board, &[], (74, "environment-locked"));
+        drop(held);
+        let path = board.lend(&kept(ARTIFACT));
+        board.twinslot(&["install", &path]).expect(0);
+    }
+}
+
+#[test]
+fn an_environment_that_lacks_a_variable_or_has_no_number_there_is_incomplete() {
+    for value in ["", "two", "-2", "2 3"] {
+        let board = board();
+        board.environment.set(&[("mender_boot_part", value)]);
+        let message = refuse_early(&board, &[], (74, "environment-incomplete"));
+        assert!(message.contains("mender_boot_part"), "{message}");
+    }
+}
+
+#[test]
+fn an_environment_without_room_for_the_switch_is_full_and_stays_as_it_is() {
+    let mut plan = Plan::default();
+    let own: usize = plan.variables.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+    let four = "mender_boot_part=2 mender_boot_part_hex=2 upgrade_available=0 bootcount=0 ".len();
+    let filler = 0x8000 - 5 - own - four - "filler= ".len() - 1;
+    plan.variables.insert("filler".to_owned(), "x".repeat(filler));
+    let board = Board::new(plan);
+    // Arming sets it again, for which there are now too few bytes.
+    board.environment.set(&[("bootcount", ""), ("x", "y")]);
+    let outcome = refuse(&board, &[], "full");
+    outcome.expect(74);
+    assert_eq!(outcome.error_code(), "environment-full", "{outcome}");
 }

@@ -152,8 +152,8 @@ fn a_rollback_before_the_reboot_disarms() {
 fn a_commit_before_the_reboot_is_refused_and_changes_nothing() {
     let board = armed();
     let before = board.snapshot();
-    let refused = board.twinslot(&["commit"]);
-    assert!([1, 5].contains(&refused.code), "neither done nor nothing in progress: {refused}");
+    let refused = board.twinslot(&["--progress", "json", "commit"]);
+    assert_eq!((refused.code, &refused.error_code()[..]), (5, "not-on-trial"), "{refused}");
     board.assert_untouched(&before, "commit while armed");
     board.assert_armed(Slot::B);
     assert_eq!(board.twinslot(&["show-artifact"]).expect(0).stdout, "release-1\n");
@@ -164,7 +164,8 @@ fn with_nothing_in_progress_commit_and_rollback_say_so() {
     let board = Board::new(Plan::default());
     let before = board.snapshot();
     for verb in ["commit", "rollback"] {
-        board.twinslot(&[verb]).expect(2);
+        let refused = board.twinslot(&["--progress", "json", verb]);
+        assert_eq!((refused.code, &refused.error_code()[..]), (2, "nothing-in-progress"));
         board.assert_untouched(&before, verb);
     }
 }

@@ -47,7 +47,7 @@ impl Show {
     /// Leaves the line of the bar.
     pub(crate) fn end(&self) {
         if matches!(self.style, Style::Bar { .. }) && self.shown.is_some() {
-            eprintln!();
+            tell(format_args!("\n"));
         }
     }
 
@@ -84,7 +84,7 @@ impl Progress for Show {
             )),
             Style::Bar { columns } => {
                 let (phase, total_bytes) = (self.phase, self.total_bytes);
-                eprint!("\r{}", Bar { phase, bytes, total_bytes, columns });
+                tell(format_args!("\r{}", Bar { phase, bytes, total_bytes, columns }));
             }
         }
     }
@@ -94,6 +94,11 @@ impl Progress for Show {
 /// went away must not stop an update.
 pub(crate) fn print(line: fmt::Arguments<'_>) {
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// On standard error, as [`print`]: `eprint!` would end the program where nobody listens.
+pub(crate) fn tell(text: fmt::Arguments<'_>) {
+    let _ = write!(std::io::stderr(), "{text}");
 }
 
 /// `write      [########............]   42 %  240/570 MiB`

@@ -3,6 +3,10 @@
 pub struct Random(u64);
 
 impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// From TWINSLOT_SEED, else from the clock. Print it: a failure must be repeatable.
     pub fn seeded() -> (Self, u64) {
         let given = std::env::var("TWINSLOT_SEED").ok().map(|text| text.parse().unwrap());

@@ -30,8 +30,8 @@ pub fn copies(data: &[u8]) {
     }
     said(chosen.which());
     let model = model.unwrap();
-    assert_eq!((chosen.which(), chosen.current().serial()), (model.place, model.flags));
-    let copy = &copies[usize::from(model.place == Which::Second)];
+    assert_eq!((chosen.which(), chosen.current().serial()), (model.place(), model.flags));
+    let copy = &copies[usize::from(model.place() == Which::Second)];
     for (name, value) in &model.vars {
         if is_plain(name, value) && entries_of(copy, name) == 1 {
             assert_eq!(chosen.current().get(name), Some(value.as_bytes()), "{name:?}");
@@ -99,7 +99,7 @@ fn saved(copies: &[Vec<u8>; 2], which: Which, target: Which) {
     let mut both = copies.clone();
     both[1 - index].clone_from(&next);
     let model = uboot::load(&Store::new(&both[0]), &Store::new(&both[1])).unwrap();
-    assert_eq!(model.place, target);
+    assert_eq!(model.place(), target);
     assert_eq!(model.vars.get("mender_boot_part").map(String::as_str), Some("3"));
     assert!(!model.vars.contains_key("gone"));
     let decoded = decode(&next, Layout::Redundant).unwrap();
@@ -111,6 +111,6 @@ fn saved(copies: &[Vec<u8>; 2], which: Which, target: Which) {
     both[1 - index].fill(0xff);
     current.write_repair(&mut both[1 - index]).unwrap();
     let model = uboot::load(&Store::new(&both[0]), &Store::new(&both[1])).unwrap();
-    assert_eq!(model.place, which);
+    assert_eq!(model.place(), which);
     assert!(both.iter().all(|copy| uboot::is_good(copy)));
 }

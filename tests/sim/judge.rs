@@ -59,6 +59,10 @@ impl<'s> Judge<'s> {
                 named == scene.home() || loaded.tries() || truth.may_be_committed,
                 "committed, and nobody said so",
             ),
+            (
+                board.data.provides(scene.home()) == scene.board.data.provides(scene.home()),
+                "what is on record of the running system was changed",
+            ),
             (self.remembers(board), "what is on record of a slot is not what it holds"),
             (self.kept(board, &loaded), "what was said to be done is not on the medium"),
             (self.got_there(board), "the update did not get as far as its checkpoint says"),

@@ -214,7 +214,7 @@ impl Live {
         loaded.set("mender_boot_part", 11);
         loaded.set("mender_boot_part_hex", "b");
         let copy = uboot::export(&loaded.vars, loaded.flags.wrapping_add(1));
-        let place = Place::Copy(loaded.place.other());
+        let place = Place::Copy(loaded.place().other());
         self.stores[place.index()].apply(&Write::new(place, 0, &copy));
     }
 

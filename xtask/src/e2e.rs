@@ -2,6 +2,7 @@
 //! that drives the serial console. Two boards run at a time.
 
 pub(crate) mod bench;
+mod boot_rules;
 mod bootlimit;
 mod bootloader;
 mod data_partition;
@@ -79,6 +80,11 @@ const SCENARIOS: &[Scenario] = &[
         "log-writes",
         "what dm-log-writes saw of an update starts a whole system wherever it ends",
         log_writes::run,
+    ),
+    scenario(
+        "boot-rules",
+        "U-Boot and the model that starts simulated wrecks decide alike, and save alike",
+        boot_rules::run,
     ),
     scenario("init-hangs", "a trial whose init hangs is ended by the watchdog", init_hangs::run),
     scenario(

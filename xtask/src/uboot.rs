@@ -123,6 +123,26 @@ mod tests {
         assert_eq!(lost("# CONFIG_A is not set\n", config), Some("# CONFIG_A is not set"));
     }
 
+    /// The emulated board's is built from one version; others are built from any.
+    #[test]
+    fn an_option_that_was_renamed_stands_under_both_names_where_the_version_is_open() {
+        crate::tree::enter().unwrap();
+        for name in crate::board::names().unwrap().iter().filter(|name| *name != EMULATED) {
+            let text = fs::read_to_string(format!("board/{name}/u-boot.config")).unwrap();
+            for (old, new) in [
+                ("CONFIG_SYS_REDUNDAND_ENVIRONMENT", "CONFIG_ENV_REDUNDANT"),
+                ("CONFIG_SYS_MMC_ENV_DEV", "CONFIG_ENV_MMC_DEVICE_INDEX"),
+                ("CONFIG_SYS_MMC_ENV_PART", "CONFIG_ENV_MMC_EMMC_HW_PARTITION"),
+            ] {
+                let value = |name: &str| {
+                    let start = format!("{name}=");
+                    text.lines().find_map(|line| line.strip_prefix(&start).map(str::to_owned))
+                };
+                assert!(value(old).is_some() && value(old) == value(new), "{name}: {old}, {new}");
+            }
+        }
+    }
+
     #[test]
     fn the_place_of_what_is_built_depends_on_the_environment() {
         let recipe = |environment: &str| Recipe {

@@ -45,6 +45,14 @@ impl<'b> Medium<'b> {
         Ok(copy)
     }
 
+    /// Puts both environment copies there.
+    pub(crate) fn put_copies(&self, copies: &Copies) -> Result<()> {
+        for (copy, start) in copies.iter().zip(self.board.environment.starts) {
+            self.file.write_all_at(copy, start)?;
+        }
+        Ok(())
+    }
+
     /// Spoils an environment copy: one byte of a value changes, its CRC does not.
     pub(crate) fn spoil_copy(&self, index: usize) -> Result<()> {
         let starts = self.board.environment.starts;

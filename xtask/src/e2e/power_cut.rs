@@ -2,6 +2,7 @@
 //! and settled, and the next update goes as if nothing had been.
 
 use super::bench::{Bench, Ready};
+use super::data_partition;
 use super::lab::{FACTORY, Release};
 use anyhow::{Context, Result, bail, ensure};
 use std::thread;
@@ -12,40 +13,44 @@ const CUTS: u32 = 10;
 
 /// While an artifact is written, read back and armed.
 pub(super) fn installing(bench: &mut Bench<'_>) -> Result<()> {
-    let mut dice = Dice(bench.lab.seed);
+    let mut dice = Dice::of(bench.lab.seed);
     bench.fill_slot_b()?;
     let mut up = bench.boot()?;
     up.must_be("a", FACTORY)?;
+    let owned = data_partition::owned(bench)?;
     for cut in 1..=CUTS {
         let release = other(&up.release);
         let read = bench.store(release)?;
-        let phase = ["header", "write", "read-back", "arm"][dice.below(4)];
+        let phase = dice.one(["header", "write", "read-back", "arm"]);
         let wait = Duration::from_millis(u64::try_from(dice.below(1500))?);
         bench.begin(&format!("{read} | twinslot install --progress json -"))?;
         bench.running()?.expect(&format!("\"phase\":\"{phase}\""))?;
         thread::sleep(wait);
         let moment = format!("cut {cut} of {CUTS}: {} {wait:?} into {phase}", release.name());
-        up = after(bench, &up, release).with_context(|| moment)?;
+        up = after(bench, &up, release).with_context(|| moment.clone())?;
+        ensure!(data_partition::owned(bench)? == owned, "{moment}: the owner's files changed");
     }
     converge(bench, &up)
 }
 
 /// Between the reboot into a trial and its end.
 pub(super) fn trying(bench: &mut Bench<'_>) -> Result<()> {
-    let mut dice = Dice(bench.lab.seed ^ 0x5151);
+    let mut dice = Dice::of(bench.lab.seed ^ 0x5151);
     bench.fill_slot_b()?;
     let mut up = bench.boot()?;
     up.must_be("a", FACTORY)?;
+    let owned = data_partition::owned(bench)?;
     for cut in 1..=CUTS {
         let release = other(&up.release);
         bench.install(release)?;
-        let (begin, most_ms) = MOMENTS[dice.below(MOMENTS.len())];
+        let (begin, most_ms) = dice.one(MOMENTS);
         let wait = Duration::from_millis(u64::try_from(dice.below(most_ms))?);
         bench.running()?.send("reboot")?;
         bench.running()?.expect(begin)?;
         thread::sleep(wait);
         let moment = format!("cut {cut} of {CUTS}: {} {wait:?} behind {begin:?}", release.name());
-        up = after(bench, &up, release).with_context(|| moment)?;
+        up = after(bench, &up, release).with_context(|| moment.clone())?;
+        ensure!(data_partition::owned(bench)? == owned, "{moment}: the owner's files changed");
     }
     converge(bench, &up)
 }
@@ -100,10 +105,19 @@ fn other(release: &str) -> Release {
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
-struct Dice(u64);
+pub(super) struct Dice(u64);
 
 impl Dice {
-    fn below(&mut self, end: usize) -> usize {
+    pub(super) fn of(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// One of them.
+    pub(super) fn one<T: Copy, const N: usize>(&mut self, all: [T; N]) -> T {
+        all[self.below(N)]
+    }
+
+    pub(super) fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -89,6 +89,12 @@ pub(super) const RULES: &[Rule] = &[
         broken_by: || vec![("src/a.rs", "fn a() {\n    flush(b)\n        .ok();\n}\n".into())],
     },
     Rule {
+        name: "printing",
+        says: "nothing is printed by a macro that panics where nobody reads",
+        find: words::printing,
+        broken_by: || vec![("src/a.rs", "eprintln!();\n".into())],
+    },
+    Rule {
         name: "unwrap",
         says: "no unwrap or expect outside tests",
         find: words::unwrap,

@@ -60,6 +60,19 @@ fn drops(before: &str) -> bool {
     !kept
 }
 
+/// They end the program where nobody reads what it says.
+pub(super) fn printing(tree: &Tree) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for source in tree.iter().filter(|source| source.path.starts_with("src/")) {
+        for (number, line) in source.code_lines() {
+            let macros = ["print!", "println!", "eprint!", "eprintln!"].into_iter();
+            let macros = macros.filter(|name| names(line, name));
+            found.extend(macros.map(|name| finding(source, number, name)));
+        }
+    }
+    found
+}
+
 pub(super) fn unwrap(tree: &Tree) -> Vec<Finding> {
     let ours = |source: &&Source| source.path.starts_with("src/") || source.within("uboot-env/src");
     let mut found = Vec::new();
