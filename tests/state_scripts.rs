@@ -13,6 +13,7 @@ use board::slot::Slot;
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::PathBuf;
 
 /// Every moment at which an artifact's script may run.
 const MOMENTS: [&str; 13] = [
