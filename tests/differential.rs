@@ -24,6 +24,7 @@ use sim::artifact::Source;
 use sim::pool;
 use std::fs;
 use twinslot::artifact::compat::Device;
+use twinslot::artifact::header::PassOver;
 use twinslot::artifact::key::PublicKey;
 use twinslot::artifact::trust::Keys;
 use twinslot::artifact::{Accepted, Room, Whole, open};
@@ -119,7 +120,8 @@ fn whole(data: &[u8]) -> Result<(), update::Error> {
     let key = PublicKey::from_pem(&fs::read(kept("p256.pub")).unwrap()).unwrap();
     let mut buffers = pool::claim();
     let buffers = &mut *buffers;
-    let room = Room { scratch: &mut buffers.held.0, texts: &mut buffers.header };
+    let (texts, scripts) = (&mut buffers.header, &mut PassOver);
+    let room = Room { scratch: &mut buffers.held.0, texts, scripts };
     let mut decoders = HeapDecoders { memory_max: 80 << 20 };
     let opened = open(Source(data), &Keys::new(key), room, &mut decoders)?;
     let device_type = opened.header().device_types().next().map(|kind| kind.to_string());
