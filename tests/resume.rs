@@ -106,9 +106,12 @@ impl Case {
 
 /// What was read of a file, by the trace of the thread that opened it, in bytes.
 fn read_of(trace: &str, name: &str) -> Option<u64> {
-    let opened = trace.lines().find(|line| line.starts_with("open") && line.contains(name))?;
+    let is_opened = |line: &&str| line.starts_with("open") && line.contains(name);
+    let mut lines = trace.lines();
+    // Its number stood for other files before.
+    let opened = lines.by_ref().find(is_opened)?;
     let read = format!("read({},", opened.rsplit(' ').next()?);
-    let lines = trace.lines().filter(|line| line.starts_with(&read));
+    let lines = lines.filter(|line| line.starts_with(&read));
     Some(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
 }
 
