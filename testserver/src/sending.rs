@@ -48,6 +48,7 @@ impl Sending<'_> {
                 return Ok(Next::Close);
             }
             Some(Fault::LongHeaders) => return long_headers(wire),
+            Some(Fault::Reset { .. }) => wire.narrow()?,
             _ => {}
         }
         wire.write_all(&self.head(reply))?;

@@ -7,11 +7,14 @@ use std::thread;
 use std::time::Duration;
 
 use nix::libc::linger;
-use nix::sys::socket::{setsockopt, sockopt::Linger};
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::{Linger, SndBuf};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// What was sent gets time to arrive before a reset, which would overtake it.
 const BEFORE_RESET: Duration = Duration::from_millis(30);
+/// The kernel keeps twice as much of what was sent and has not arrived.
+const NARROW_BYTES: usize = 4 << 10;
 
 pub(crate) enum Wire {
     Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
@@ -32,6 +35,11 @@ impl Wire {
             Self::Tls(stream) => &stream.sock,
             Self::Plain(socket) => socket,
         }
+    }
+
+    /// Has the kernel keep little of what was sent: a reset loses that.
+    pub(crate) fn narrow(&self) -> io::Result<()> {
+        Ok(setsockopt(self.socket(), SndBuf, &NARROW_BYTES)?)
     }
 
     /// Ends it in order.
