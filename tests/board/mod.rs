@@ -10,6 +10,7 @@ pub mod forge;
 pub mod loop_device;
 pub mod media;
 pub mod mounts;
+pub mod nginx;
 pub mod outcome;
 pub mod plan;
 pub mod programs;
@@ -245,11 +246,22 @@ impl Board {
         Outcome::new(arguments.join(" "), &output)
     }
 
-    /// A command for the chroot, to be started by the caller.
+    /// A command for the chroot, to be started by the caller; it has two minutes.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let root = self.root();
         let head = ["--kill-after=5", "120", "chroot", text(&root)];
-        let mut command = program("timeout", &[&head[..], arguments].concat());
+        self.on_board(program("timeout", &[&head[..], arguments].concat()))
+    }
+
+    /// The same, without a limit: the process that is started becomes the program itself, so
+    /// that it can be sent a signal.
+    pub fn daemon(&self, arguments: &[&str]) -> Command {
+        let root = self.root();
+        self.on_board(program("chroot", &[&[text(&root)], arguments].concat()))
+    }
+
+    /// With the environment variables that programs of the board have.
+    fn on_board(&self, mut command: Command) -> Command {
         let tools = match self.tool {
             Tool::UBoot => "/opt/uboot",
             Tool::LibUbootEnv => "/opt/libubootenv/usr/bin",

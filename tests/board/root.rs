@@ -8,7 +8,7 @@ use std::path::Path;
 
 const DIRECTORIES: &str = "data dev etc/mender made mnt opt/bin opt/uboot opt/libubootenv proc \
                            root run sys tmp usr var/lib";
-const PROGRAMS: [&str; 4] = ["twinslot", "twinslot-aarch64", "qemu-aarch64", "mender"];
+const PROGRAMS: [&str; 5] = ["twinslot", "twinslot-aarch64", "qemu-aarch64", "mender", "reboot"];
 
 /// The files of /etc.
 pub struct Settings {
@@ -40,6 +40,7 @@ pub fn fit_out(root: &Path, settings: &Settings) {
 fn configure(etc: &Path, settings: &Settings) {
     fs::write(etc.join("mender/mender.conf"), &settings.mender_conf).unwrap();
     fs::write(etc.join("fw_env.config"), &settings.fw_env_config).unwrap();
+    fs::write(etc.join("hosts"), "127.0.0.1 localhost\n").unwrap();
     fs::copy(kept("p256.pub"), etc.join("mender/artifact-verify-key.pem")).unwrap();
     if let Some(name) = settings.artifact_name {
         fs::write(etc.join("mender/artifact_info"), format!("artifact_name={name}\n")).unwrap();

@@ -29,6 +29,11 @@ pub fn mender_artifact() -> PathBuf {
     named("TWINSLOT_MENDER_ARTIFACT")
 }
 
+/// Debian's nginx.
+pub fn nginx() -> PathBuf {
+    named("TWINSLOT_NGINX")
+}
+
 /// U-Boot's own fw_printenv, fw_setenv and mkenvimage.
 pub fn uboot() -> PathBuf {
     named("TWINSLOT_UBOOT_TOOLS")

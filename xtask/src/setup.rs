@@ -29,6 +29,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("libc6-dev", "the same"),
     ("mender-artifact", "makes artifacts"),
     ("mender-client", "the client twinslot takes over from"),
+    ("nginx-light", "a web server that people have, for ranges and the static channel"),
     ("u-boot-tools", "mkenvimage"),
     ("qemu-user-static", "runs the aarch64 binary, and the codec on a big-endian processor"),
     ("e2fsprogs", "mkfs.ext4"),

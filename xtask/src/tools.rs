@@ -16,7 +16,7 @@ pub(crate) fn run(_: &[String]) -> Result<()> {
 }
 
 /// What the tests may read.
-pub(crate) fn variables() -> Result<[(&'static str, PathBuf); 7]> {
+pub(crate) fn variables() -> Result<[(&'static str, PathBuf); 8]> {
     let [board, host] = build::TARGETS;
     Ok([
         // fw_printenv, fw_setenv and mkenvimage as U-Boot itself has them
@@ -29,6 +29,7 @@ pub(crate) fn variables() -> Result<[(&'static str, PathBuf); 7]> {
         ("TWINSLOT_MENDER_ARTIFACT", "/usr/bin/mender-artifact".into()),
         // the Go client, 3.4
         ("TWINSLOT_MENDER", "/usr/bin/mender".into()),
+        ("TWINSLOT_NGINX", "/usr/sbin/nginx".into()),
     ])
 }
 

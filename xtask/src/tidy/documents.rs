@@ -5,7 +5,8 @@ use super::source::names;
 use super::{Finding, Tree, finding};
 
 const DOCUMENTS: [&str; 2] = ["README.md", "ARCHITECTURE.md"];
-const ROOTS: [&str; 7] = ["src/", "tests/", "xtask/", "uboot-env/", "linker/", "board/", ".ci/"];
+const ROOTS: [&str; 8] =
+    ["src/", "tests/", "testserver/", "xtask/", "uboot-env/", "linker/", "board/", ".ci/"];
 
 /// Assembled, so that the rule does not find itself.
 const PRIVATE: [&str; 7] = [
