@@ -17,7 +17,7 @@ use crate::state::StateDir;
 use crate::version;
 
 /// What there is to decide about.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Prompt {
     /// The running system's artifact name.
     pub(crate) current: Option<String>,

@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod daemon;
 mod environment;
 mod input;
 mod inspect;
@@ -14,6 +15,7 @@ mod why;
 use std::ffi::OsString;
 use std::io::Write as _;
 
+use crate::events;
 use crate::failure::{Exit, Failure};
 use crate::logger;
 use crate::object::Object;
@@ -80,6 +82,7 @@ fn dispatch(command: Command, common: &Common) -> Result<Report, Failure> {
         Command::Commit => trial::commit(common),
         Command::Rollback { after } => trial::rollback(after, common),
         Command::Settle { after } => trial::settle(after, common),
+        Command::Daemon => daemon::run(common),
         Command::Status => status::run(common),
         Command::Why { scope } => why::run(scope, common),
         Command::Check => check::run(common),
@@ -123,9 +126,8 @@ fn emit(result: Result<Report, Failure>, common: &Common) -> Exit {
         Err(failure) => {
             show::tell(format_args!("twinslot: {}\n", failure.message));
             if wants_json {
-                let error =
-                    Object::default().text("code", failure.code).text("message", &failure.message);
-                let object = head.raw("exit", failure.exit.number()).raw("error", error);
+                let object = head.raw("exit", failure.exit.number());
+                let object = object.raw("error", events::error(&failure));
                 show::print(format_args!("{object}"));
             }
             failure.exit

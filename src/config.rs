@@ -8,6 +8,7 @@ use crate::sys::store::{self, ReadError};
 
 mod scripts;
 mod server;
+pub(crate) mod window;
 
 pub(crate) use scripts::ScriptsConfig;
 pub(crate) use server::ServerConfig;

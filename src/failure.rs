@@ -14,7 +14,8 @@ use crate::sys::block::OpenError;
 use crate::sys::env::EnvError;
 use crate::sys::lock::LockError;
 use crate::sys::partition::ResolveError;
-use crate::{config, machine, scripts, state, sys};
+use crate::sys::socket::ListenError;
+use crate::{config, deployment, machine, scripts, state, sys};
 
 /// How the program ends. Scripts depend on the numbers; 0, 2 and 4 are Mender's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +67,7 @@ impl From<Exit> for ExitCode {
 }
 
 /// Why a command did not do what it was asked to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
     /// Stable and in kebab-case, for an app to translate.
@@ -269,6 +270,27 @@ impl From<download::Error> for Failure {
             E::Digest { .. } => (Exit::Refused, "download-digest-mismatch"),
         };
         Self::new(exit, code, error)
+    }
+}
+
+impl From<deployment::Error> for Failure {
+    fn from(error: deployment::Error) -> Self {
+        let code = match &error {
+            deployment::Error::Read(_) => "state-dir-unreadable",
+            deployment::Error::Failed(_) => "state-dir-unwritable",
+        };
+        Self::new(Exit::Io, code, error)
+    }
+}
+
+impl From<ListenError> for Failure {
+    fn from(error: ListenError) -> Self {
+        match error {
+            ListenError::Taken { .. } => {
+                Self::new(Exit::InProgress, "another-twinslot-runs", error)
+            }
+            ListenError::Failed(failure) => Self::new(Exit::Io, "control-socket", failure),
+        }
     }
 }
 

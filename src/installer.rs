@@ -50,6 +50,8 @@ pub(crate) struct Order<'o, R, P> {
     pub(crate) progress: &'o mut P,
     /// Whether someone asked to stop; obeyed until the slot is armed.
     pub(crate) stop: &'o dyn Fn() -> bool,
+    /// The name it was offered by, where it was: an artifact by another name is refused.
+    pub(crate) expected_name: Option<&'o str>,
 }
 
 /// What it is worth to know how far an installation got.
@@ -86,7 +88,7 @@ where
     R: Source,
     P: Progress,
 {
-    let Order { config, input, resume, reason, progress, stop } = order;
+    let Order { config, input, resume, reason, progress, stop, expected_name } = order;
     let keys = trust::keys(config)?;
     let machine = Machine::find(config)?;
     let mut state = StateDir::new(&config.state_dir);
@@ -98,7 +100,7 @@ where
         log::warn!("the state directory is inside a slot: its records go with the slot");
     }
     let provides = state.provides(booted)?;
-    let job = Job { config, machine: &machine, booted, resume, stop };
+    let job = Job { config, machine: &machine, booted, resume, stop, expected_name };
     let room = Room { ring, held, head, header };
     let mut attempt = Attempt {
         job,
@@ -174,6 +176,7 @@ struct Job<'j> {
     booted: Slot,
     resume: Resume,
     stop: &'j dyn Fn() -> bool,
+    expected_name: Option<&'j str>,
 }
 
 /// The parts of the pool that an attempt uses.
@@ -244,6 +247,7 @@ impl<P: Progress> Attempt<'_, '_, P> {
         let device_is = Device { device_type: &device_type, provides: &self.provides };
         let accepted = opened.accept(&device_is)?;
         let artifact_name = accepted.header().artifact_name().to_string();
+        named_as_offered(&artifact_name, self.job.expected_name)?;
         match accepted {
             Accepted::Image(image) => {
                 self.baseline(slot.slot(), &artifact_name)?;
@@ -311,6 +315,17 @@ impl<P: Progress> Attempt<'_, '_, P> {
         }
         let results = Results { slot, artifact: artifact.to_owned(), checks };
         results.keep(Occasion::Before, self.state).map_err(unwritable)
+    }
+}
+
+/// What was offered must be what came.
+fn named_as_offered(artifact_name: &str, expected: Option<&str>) -> Result<(), Failure> {
+    match expected {
+        Some(expected) if expected != artifact_name => {
+            let message = format!("the artifact is {artifact_name}, but {expected} was offered");
+            Err(Failure::new(Exit::Refused, "artifact-name-mismatch", message))
+        }
+        _ => Ok(()),
     }
 }
 

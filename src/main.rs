@@ -5,21 +5,24 @@ mod calendar;
 mod check;
 mod cli;
 mod config;
+mod contact;
+mod control;
+mod daemon;
 mod decode;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the daemon"))]
+mod deployment;
+mod events;
 mod failed;
 mod failure;
 mod health;
 mod identity;
 mod installer;
-#[expect(dead_code, reason = "for the daemon")]
 mod inventory;
 mod logger;
 mod machine;
-#[expect(dead_code, reason = "until all of it is wired")]
 mod net;
 mod object;
 mod owner;
+mod probation;
 mod program;
 mod scripts;
 mod servers;

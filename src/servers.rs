@@ -9,6 +9,7 @@ use twinslot::provides::{ARTIFACT_NAME, Provides};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::net::channel::{Channel, Voucher};
+use crate::net::http::Stop;
 use crate::net::is_file;
 use crate::net::mender::Mender;
 use crate::net::server::{Attributes, Server};
@@ -17,14 +18,14 @@ use crate::{identity, installer, session, trust};
 /// What a system is called that does not know its name, as Mender's client has it.
 const UNNAMED: &str = "unknown";
 
-/// The servers that are configured; a signal that asks to stop ends whatever they are asked.
+/// The servers that are configured; `stop` ends whatever they are asked.
 ///
 /// # Errors
 /// None is configured, or something that it needs cannot be used.
-pub(crate) fn connect(config: &Config) -> Result<Box<dyn Server + Send>, Failure> {
+pub(crate) fn connect(config: &Config, stop: Stop) -> Result<Box<dyn Server + Send>, Failure> {
     let urls = &config.server.urls;
     let kind = Kind::of(urls)?;
-    let client = session::client(config)?;
+    let client = session::client(config, stop)?;
     Ok(match kind {
         Kind::Mender => Box::new(Mender::new(client, identity::identity(config)?, urls)),
         Kind::Channel => Box::new(Channel::new(client, Enrolled::of(config), urls)),

@@ -18,7 +18,7 @@ use crate::machine::Machine;
 use crate::net::download::Patience;
 use crate::net::http::{Client, Settings, Stop};
 use crate::sys::env::EnvFiles;
-use crate::sys::{pool, signal, store};
+use crate::sys::{pool, store};
 
 /// The longest fw_env.config, in bytes.
 const ENV_CONFIG_BYTES: u64 = 64 << 10;
@@ -39,8 +39,8 @@ pub(crate) fn buffers() -> Result<&'static mut Buffers, Failure> {
     pool::claim().ok_or_else(|| Failure::new(Exit::Failed, "internal", "buffers claimed twice"))
 }
 
-/// What servers are asked with; it stops waiting for one when a signal asks to stop.
-pub(crate) fn client(config: &Config) -> Result<Client, Failure> {
+/// What servers are asked with; it stops waiting for one when `stop` says so.
+pub(crate) fn client(config: &Config, stop: Stop) -> Result<Client, Failure> {
     let server = &config.server;
     let roots = server.certificate.as_deref().map(|path| pem("ServerCertificate", path));
     let client = server.client.as_ref().map(|(certificate, key)| {
@@ -50,7 +50,7 @@ pub(crate) fn client(config: &Config) -> Result<Client, Failure> {
         roots: roots.transpose()?,
         client: client.transpose()?,
         silence: Duration::from_secs(server.silence_s),
-        stop: Stop::new(signal::requested),
+        stop,
     };
     Ok(Client::new(&settings)?)
 }

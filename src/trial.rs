@@ -4,16 +4,19 @@
 use twinslot::environment::CopyBuffer;
 use twinslot::environment::Environment;
 use twinslot::journal::{self, Event, Journal as _, Verdict};
+use twinslot::json::Escaped;
 use twinslot::provides::ARTIFACT_NAME;
 use twinslot::slot::{Armed, Slot, State, Trial};
 use twinslot::update::{self, ArmedBy, Recorded};
 
 use crate::aftermath;
 use crate::config::Config;
+use crate::contact::Contact;
 use crate::failure::{Exit, Failure};
 use crate::health::results::{Occasion, Results};
 use crate::health::{Checks, complaint};
 use crate::machine::Machine;
+use crate::object::{Object, array};
 use crate::program::{Tend, Wish};
 use crate::scripts::State::{
     ArtifactCommit, ArtifactFailure, ArtifactReboot, ArtifactRollback, ArtifactRollbackReboot,
@@ -24,6 +27,7 @@ use crate::session::{self, Place};
 use crate::state::StateDir;
 use crate::sys::env::EnvFiles;
 use crate::sys::lock::UpdaterLock;
+use crate::sys::notify;
 use crate::sys::watchdog::Watchdog;
 
 /// What the records say when a person rolls back.
@@ -57,6 +61,23 @@ pub(crate) enum Decided {
     Disarmed { slot: Slot, next: Slot },
 }
 
+impl Decided {
+    /// For an app.
+    pub(crate) fn fields(&self) -> Object {
+        match self {
+            Self::Settled | Self::Armed => Object::default(),
+            Self::Committed { slot, passed } => {
+                let passed = array(passed.iter().map(Escaped));
+                Object::default().text("slot", slot).raw("passed", passed)
+            }
+            Self::RolledBack { next, reason, .. } => {
+                Object::default().text("next", next).text("reason", reason)
+            }
+            Self::Disarmed { next, .. } => Object::default().text("next", next),
+        }
+    }
+}
+
 /// What was decided, and whether that could be recorded.
 type Decision = Result<(Decided, Recorded), Failure>;
 
@@ -88,16 +109,21 @@ pub(crate) fn rollback(config: &Config, buffers: &mut Copies) -> Result<Decided,
     })
 }
 
-/// Tests the system on trial; keeps it, or gives it up. A settled board has the state scripts of
-/// an update that was given up finish, and told on record how the last attempt ended.
+/// Tests the system on trial, with `contact` also that it reaches its server; keeps it, or gives
+/// it up. A settled board has the state scripts of an update that was given up finish, and told on
+/// record how the last attempt ended.
 ///
 /// # Errors
 /// The environment cannot be changed.
-pub(crate) fn settle(config: &Config, buffers: &mut Copies) -> Result<Decided, Failure> {
+pub(crate) fn settle(
+    config: &Config,
+    buffers: &mut Copies,
+    contact: Option<Contact<'_>>,
+) -> Result<Decided, Failure> {
     decide(config, buffers, |place, mut desk| {
         let now = place.now();
         match place.state? {
-            State::Trial(trial) => desk.settle((trial, place.booted)),
+            State::Trial(trial) => desk.settle((trial, place.booted), contact),
             State::Armed(_) => Ok((Decided::Armed, Ok(()))),
             State::Settled(_) => {
                 aftermath::finish(desk.config, place.booted, &mut patiently);
@@ -208,14 +234,15 @@ impl Desk<'_, '_> {
         Ok((Decided::Disarmed { slot: booted.other(), next: booted }, recorded))
     }
 
-    /// Runs scripts and health checks, the watchdog fed meanwhile.
-    fn settle(&mut self, (trial, booted): (Trial, Slot)) -> Decision {
+    /// Runs scripts and health checks and reaches the server, the watchdog fed meanwhile.
+    fn settle(&mut self, (trial, booted): (Trial, Slot), contact: Option<Contact<'_>>) -> Decision {
         let mut watchdog = self.watchdog();
         let mut tend = || {
             watchdog.iter_mut().for_each(Watchdog::feed);
+            notify::beat();
             Wish::GoOn
         };
-        match self.examine(booted, &mut tend) {
+        match self.examine((booted, contact), &mut tend) {
             Ok(passed) => {
                 let decision = self.commit((trial, booted), passed, &mut tend)?;
                 if let Some(Err(failure)) = watchdog.map(Watchdog::stop) {
@@ -232,9 +259,16 @@ impl Desk<'_, '_> {
     ///
     /// # Errors
     /// Why the system is not kept.
-    fn examine(&mut self, booted: Slot, tend: Tend<'_>) -> Result<Vec<String>, String> {
+    fn examine(
+        &mut self,
+        (booted, contact): (Slot, Option<Contact<'_>>),
+        tend: Tend<'_>,
+    ) -> Result<Vec<String>, String> {
         self.step((ArtifactReboot, Leave), tend).map_err(|broken| broken.to_string())?;
         let passed = self.check(booted, tend)?;
+        if let Some(contact) = contact {
+            contact.make(tend).map_err(|cut| cut.to_string())?;
+        }
         self.step((ArtifactCommit, Enter), tend).map_err(|broken| broken.to_string())?;
         Ok(passed)
     }

@@ -7,7 +7,7 @@ use twinslot::journal::{self, Event, Program, Ran, Record};
 use twinslot::json::Text;
 
 use crate::calendar::Moment;
-use crate::object::Object;
+use crate::object::{Object, array};
 
 /// Every record of `journal`: a line each for a person, an object each for an app.
 pub(crate) fn records(journal: &[u8]) -> (String, Vec<Object>) {
@@ -28,6 +28,11 @@ pub(crate) fn outcome(last: &Last<'_>) -> Object {
         .text_or_null("reason", last.reason)
 }
 
+/// Everything for an app: the last outcome and the records.
+pub(crate) fn answer(last: &Last<'_>, records: impl IntoIterator<Item = Object>) -> Object {
+    Object::default().raw("last", outcome(last)).raw("records", array(records))
+}
+
 /// `rolled-back release-2: ...`
 pub(crate) fn summary(last: &Last<'_>) -> String {
     let mut text = match last.outcome {
@@ -43,7 +48,8 @@ pub(crate) fn summary(last: &Last<'_>) -> String {
     text
 }
 
-fn sentence(record: &Record<'_>) -> String {
+/// A record as a sentence.
+pub(crate) fn sentence(record: &Record<'_>) -> String {
     match record.event {
         Event::Started { slot, artifact } => format!("began to write {artifact} into slot {slot}"),
         Event::Failed { code, reason } => format!("failed ({code}): {reason}"),

@@ -55,6 +55,7 @@ pub(crate) enum Command {
     Commit,
     Rollback { after: After },
     Settle { after: After },
+    Daemon,
     Status,
     Why { scope: Scope },
     Inspect { source: OsString },
@@ -184,6 +185,7 @@ impl Typed {
             "rollback" => Command::Rollback { after: self.after.take().unwrap_or_default() },
             // Unattended: a system that is given up is left at once.
             "settle" => Command::Settle { after: self.after.take().unwrap_or(After::Reboot) },
+            "daemon" => Command::Daemon,
             "status" => Command::Status,
             "why" => Command::Why { scope: self.scope.take().unwrap_or_default() },
             "inspect" => Command::Inspect { source: self.source("inspect")? },

@@ -10,6 +10,7 @@ use twinslot::stream::{self, Error, Source};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::net::download::{Account, Download, Tally, Wanted};
+use crate::net::http::Stop;
 use crate::sys::signal;
 use crate::{session, sys};
 
@@ -36,7 +37,8 @@ impl Input {
         }
         if text.starts_with("https://") {
             let wanted = Wanted::url(&text, session::patience(config));
-            return Ok(Self::Download(Download::new(&session::client(config)?, wanted)));
+            let client = session::client(config, Stop::new(signal::requested))?;
+            return Ok(Self::Download(Download::new(&client, wanted)));
         }
         let unreadable = |error: &dyn std::fmt::Display| {
             Failure::new(Exit::Io, "artifact-unreadable", format!("cannot open {text}: {error}"))

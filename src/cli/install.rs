@@ -15,7 +15,7 @@ use crate::sys::{heap, signal};
 use crate::trial;
 
 /// What the program itself allocates at most besides what an artifact asks for, in bytes.
-const OWN_BYTES: u64 = 4 << 20;
+pub(super) const OWN_BYTES: u64 = 4 << 20;
 
 /// Verifies, writes, reads back and arms.
 pub(crate) fn run(source: &OsStr, after: After, common: &Common) -> Result<Report, Failure> {
@@ -32,6 +32,7 @@ pub(crate) fn run(source: &OsStr, after: After, common: &Common) -> Result<Repor
         reason: &|| told.failure(),
         progress: &mut show,
         stop: &signal::requested,
+        expected_name: None,
     };
     let buffers = session::buffers()?;
     let done = installer::install(order, buffers);

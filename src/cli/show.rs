@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use twinslot::progress::{Phase, Progress};
 
 use super::args::ProgressStyle;
+use crate::events::{Began, Went};
 use crate::sys::terminal;
 
 /// At most five lines a second.
@@ -66,7 +67,7 @@ impl Progress for Show {
         self.end();
         (self.phase, self.total_bytes, self.shown) = (phase, total_bytes, None);
         if self.style == Style::Json {
-            print(format_args!("{{\"event\":\"phase\",\"phase\":\"{}\"}}", phase.word()));
+            print(format_args!("{}", Began(phase)));
         }
     }
 
@@ -76,12 +77,10 @@ impl Progress for Show {
         }
         match self.style {
             Style::Nothing => {}
-            Style::Json => print(format_args!(
-                "{{\"event\":\"progress\",\"phase\":\"{}\",\"bytes\":{bytes},\"total\":{},\
-                 \"skipped\":{skipped}}}",
-                self.phase.word(),
-                self.total_bytes
-            )),
+            Style::Json => {
+                let (phase, total_bytes) = (self.phase, self.total_bytes);
+                print(format_args!("{}", Went { phase, bytes, total_bytes, skipped }));
+            }
             Style::Bar { columns } => {
                 let (phase, total_bytes) = (self.phase, self.total_bytes);
                 tell(format_args!("\r{}", Bar { phase, bytes, total_bytes, columns }));

@@ -1,11 +1,9 @@
 //! `commit`, `rollback` and `settle`: what was decided, as it is said.
 
-use twinslot::json::Escaped;
-
 use super::Report;
 use super::args::{After, Common};
 use crate::failure::Failure;
-use crate::object::{Object, array};
+use crate::probation;
 use crate::session;
 use crate::trial::{self, Decided};
 
@@ -13,7 +11,7 @@ use crate::trial::{self, Decided};
 pub(crate) fn commit(common: &Common) -> Result<Report, Failure> {
     let config = session::configuration(common.config.as_deref())?;
     let decided = trial::commit(&config, &mut session::buffers()?.environment)?;
-    Ok(report(decided, After::Nothing))
+    Ok(report(&decided, After::Nothing))
 }
 
 /// Gives up the system on trial, or the one that is armed.
@@ -22,16 +20,16 @@ pub(crate) fn rollback(after: After, common: &Common) -> Result<Report, Failure>
     let environment = &mut session::buffers()?.environment;
     let decided = trial::rollback(&config, environment)?;
     leave(&decided, after, &mut || trial::before_reboot(&config, environment));
-    Ok(report(decided, after))
+    Ok(report(&decided, after))
 }
 
 /// Tests the system on trial; keeps it, or goes back and reboots.
 pub(crate) fn settle(after: After, common: &Common) -> Result<Report, Failure> {
     let config = session::configuration(common.config.as_deref())?;
     let environment = &mut session::buffers()?.environment;
-    let decided = trial::settle(&config, environment)?;
+    let decided = probation::settle(&config, environment)?;
     leave(&decided, after, &mut || trial::before_reboot(&config, environment));
-    Ok(report(decided, after))
+    Ok(report(&decided, after))
 }
 
 /// Does what comes before the reboot that `after` asks for, if one is due. Nothing keeps a system
@@ -46,24 +44,21 @@ fn leave(decided: &Decided, after: After, before: &mut dyn FnMut() -> Result<(),
 }
 
 /// Only a system that is left needs the reboot that `after` is about.
-fn report(decided: Decided, after: After) -> Report {
-    match decided {
-        Decided::Settled => Report::done("settled\n", Object::default()),
-        Decided::Armed => Report::done("armed: nothing to settle\n", Object::default()),
-        Decided::Committed { slot, passed } => {
-            let fields = Object::default().text("slot", slot);
-            let fields = fields.raw("passed", array(passed.iter().map(Escaped)));
-            Report::done(format!("slot {slot} is committed\n"), fields)
-        }
-        Decided::RolledBack { given_up, next, reason } => {
-            let text =
-                format!("slot {given_up} is given up: the next boot starts slot {next} again\n");
-            let fields = Object::default().text("next", next).text("reason", reason);
-            Report::done(text, fields).then(after)
+fn report(decided: &Decided, after: After) -> Report {
+    let text = match decided {
+        Decided::Settled => "settled\n".to_owned(),
+        Decided::Armed => "armed: nothing to settle\n".to_owned(),
+        Decided::Committed { slot, .. } => format!("slot {slot} is committed\n"),
+        Decided::RolledBack { given_up, next, .. } => {
+            format!("slot {given_up} is given up: the next boot starts slot {next} again\n")
         }
         Decided::Disarmed { slot, next } => {
-            let text = format!("slot {slot} is no longer armed: slot {next} stays\n");
-            Report::done(text, Object::default().text("next", next))
+            format!("slot {slot} is no longer armed: slot {next} stays\n")
         }
+    };
+    let report = Report::done(text, decided.fields());
+    match decided {
+        Decided::RolledBack { .. } => report.then(after),
+        _ => report,
     }
 }

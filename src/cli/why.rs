@@ -6,7 +6,6 @@ use super::Report;
 use super::args::{Common, Scope};
 use crate::failure::Failure;
 use crate::machine::Machine;
-use crate::object::{Object, array};
 use crate::session::{self, Place};
 use crate::state::StateDir;
 use crate::why;
@@ -26,6 +25,5 @@ pub(crate) fn run(scope: Scope, common: &Common) -> Result<Report, Failure> {
     };
     // Writing to a String does not fail.
     let _ = writeln!(text, "last: {}", why::summary(&last));
-    let object = Object::default().raw("last", why::outcome(&last)).raw("records", array(records));
-    Ok(Report::done(text, object))
+    Ok(Report::done(text, why::answer(&last, records)))
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use twinslot::json::Value;
 
+use super::window::Window;
 use super::{Error, File};
 
 /// Servers, and when they are asked.
@@ -32,13 +33,15 @@ pub(crate) struct ServerConfig {
     pub(crate) silence_s: u64,
     /// `OnDemand`: the daemon only reports that an update waits
     pub(crate) on_demand: bool,
-    /// `MaintenanceWindow`: `HH:MM-HH:MM` in UTC, when the daemon may install by itself
-    pub(crate) maintenance_window: Option<String>,
+    /// `MaintenanceWindow`: when the daemon may install by itself; none is always
+    pub(crate) maintenance_window: Option<Window>,
     /// `AllowDowngrade`: also take an older version by itself
     pub(crate) allow_downgrade: bool,
     /// `SettleServerSeconds`: time in which the server of a deployment must be reached on trial;
     /// 0: it need not
     pub(crate) settle_s: u64,
+    /// `StatusIntervalSeconds`: between two reports of how far a download is
+    pub(crate) status_s: u64,
     /// `ControlSocket`
     pub(crate) control_socket: PathBuf,
 }
@@ -60,6 +63,7 @@ impl Default for ServerConfig {
             maintenance_window: None,
             allow_downgrade: false,
             settle_s: 300,
+            status_s: 30,
             control_socket: "/run/twinslot.sock".into(),
         }
     }
@@ -86,9 +90,10 @@ impl ServerConfig {
             "retrydownloadcount" => self.retry_download = file.number(key, value)?,
             "networktimeoutseconds" => self.silence_s = file.number(key, value)?.max(1),
             "ondemand" => self.on_demand = file.flag(key, value)?,
-            "maintenancewindow" => self.maintenance_window = Some(file.text(key, value)?),
+            "maintenancewindow" => self.maintenance_window = window(file, key, value)?,
             "allowdowngrade" => self.allow_downgrade = file.flag(key, value)?,
             "settleserverseconds" => self.settle_s = file.number(key, value)?,
+            "statusintervalseconds" => self.status_s = file.number(key, value)?,
             "controlsocket" => self.control_socket = file.text(key, value)?.into(),
             _ => return Ok(false),
         }
@@ -134,6 +139,16 @@ fn auth_key(file: File<'_>, key: &str, value: Value<'_>) -> Result<Option<PathBu
     Ok(path.filter(|path| !path.is_empty()).map(PathBuf::from))
 }
 
+/// `HH:MM-HH:MM`; an empty one is always.
+fn window(file: File<'_>, key: &str, value: Value<'_>) -> Result<Option<Window>, Error> {
+    let text = file.text(key, value)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let window = Window::parse(&text);
+    window.map(Some).ok_or_else(|| file.wrong(key, "HH:MM-HH:MM in UTC"))
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -173,5 +188,15 @@ mod tests {
         assert_eq!(key(r#"{"Security":{"AuthPrivateKey":"/k"}}"#), Ok(Some("/k".into())));
         assert_eq!(key(r#"{"Security":{"AuthPrivateKey":"","SSLEngine":""}}"#), Ok(None));
         assert_eq!(key(r#"{"Security":7}"#), Err("test.conf: Security: wanted an object".into()));
+    }
+
+    #[test]
+    fn a_maintenance_window_that_is_none_is_refused() {
+        let window = |text: &str| read(text).map(|read| read.maintenance_window);
+        assert_eq!(window(r#"{"MaintenanceWindow":""}"#), Ok(None));
+        let night = window(r#"{"MaintenanceWindow":"22:30-04:00"}"#);
+        assert_eq!(night, Ok(Window::parse("22:30-04:00")));
+        let wrong = "test.conf: MaintenanceWindow: wanted HH:MM-HH:MM in UTC";
+        assert_eq!(window(r#"{"MaintenanceWindow":"night"}"#), Err(wrong.into()));
     }
 }

@@ -25,7 +25,6 @@ pub(crate) use pace::Patience;
 
 use super::exchange;
 use super::http::{Client, Stop};
-use super::server::Offer;
 use origin::Origin;
 use pipe::{Buffer, Next, Order, Pipe};
 use source::Source;
@@ -47,12 +46,6 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    /// What a server offers.
-    pub(crate) fn of(offer: &Offer, patience: Patience) -> Self {
-        let Offer { urls, size_bytes, digest, .. } = offer;
-        Self { urls: urls.clone(), size_bytes: *size_bytes, digest: *digest, patience }
-    }
-
     /// What a person named.
     pub(crate) fn url(url: &str, patience: Patience) -> Self {
         Self { urls: vec![url.to_owned()], size_bytes: None, digest: None, patience }
@@ -184,6 +177,12 @@ impl Download {
 
 fn taken<T>(shelf: &Mutex<Option<T>>) -> Option<T> {
     shelf.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+impl stream::Source for Download {
+    fn skip(&mut self, bytes: u64) -> Result<(), stream::Error> {
+        Self::skip(self, bytes)
+    }
 }
 
 impl Drop for Download {

@@ -88,3 +88,25 @@ pub(crate) trait Server {
     /// How long the server asked to be left alone, if the last answer did.
     fn retry_after(&self) -> Option<Duration>;
 }
+
+impl<S: Server + ?Sized> Server for Box<S> {
+    fn next(&mut self, provides: &Attributes) -> Result<Option<Offer>, Error> {
+        (**self).next(provides)
+    }
+
+    fn report(&mut self, deployment: &str, stage: Stage, substate: &str) -> Result<Heard, Error> {
+        (**self).report(deployment, stage, substate)
+    }
+
+    fn log(&mut self, deployment: &str, lines: &[LogLine]) -> Result<(), Error> {
+        (**self).log(deployment, lines)
+    }
+
+    fn inventory(&mut self, attributes: &Attributes) -> Result<(), Error> {
+        (**self).inventory(attributes)
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        (**self).retry_after()
+    }
+}

@@ -6,7 +6,12 @@ use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use nix::errno::Errno;
+use twinslot::device::Cause;
+use twinslot::environment::CopyBuffer;
 use twinslot::memory::Buffers;
+
+use super::cause;
 
 /// Memory whose only way out is [`claim`].
 struct Pool(UnsafeCell<MaybeUninit<Buffers>>);
@@ -34,6 +39,26 @@ pub(crate) fn claim() -> Option<&'static mut Buffers> {
     Some(unsafe { (*POOL.0.get()).assume_init_mut() })
 }
 
+/// Room for both copies of the environment beside the pool, for as long as it is needed: on the
+/// heap from the start, as a thread's stack is too small for it.
+pub(crate) fn copies() -> Box<[CopyBuffer; 2]> {
+    // SAFETY: the memory is all zeroes, which is a value: a `CopyBuffer` is an array of `u8`.
+    unsafe { Box::new_zeroed().assume_init() }
+}
+
+/// Gives the pool's memory back to the system; it reads as zeroes from then on.
+///
+/// # Errors
+/// The kernel's: on a kernel with larger pages than the pool's alignment the memory stays.
+pub(crate) fn give_back(buffers: &mut Buffers) -> Result<(), Cause> {
+    let start: *mut Buffers = buffers;
+    // SAFETY: the range is one object that `buffers` borrows alone, so nobody reads it meanwhile;
+    // its pages are private and anonymous, as those of .bss are, so they read as zeroes when
+    // touched again, and all zeroes are a `Buffers` (see `claim`).
+    let given = unsafe { libc::madvise(start.cast(), size_of::<Buffers>(), libc::MADV_DONTNEED) };
+    Errno::result(given).map(drop).map_err(|errno| cause(&errno.into()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,5 +69,8 @@ mod tests {
         assert!((&raw const *buffers).addr().is_multiple_of(twinslot::memory::ALIGN_BYTES));
         assert!(buffers.held.0.iter().all(|byte| *byte == 0));
         assert!(claim().is_none());
+        buffers.held.0.fill(7);
+        give_back(buffers).unwrap();
+        assert!(buffers.held.0.iter().all(|byte| *byte == 0));
     }
 }

@@ -39,6 +39,49 @@ extern "C" fn raise(_: libc::c_int) {
     REQUESTED.store(true, Ordering::Relaxed);
 }
 
+/// What a signal asks of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// SIGUSR1, as Mender's: ask the server for an update now.
+    Check,
+    /// SIGUSR2, as Mender's: tell the server now what this device is.
+    Inventory,
+    /// SIGINT, SIGTERM
+    Stop,
+}
+
+/// The signals of a service, which wait to be taken one by one.
+#[derive(Debug)]
+pub(crate) struct Held(SigSet);
+
+/// From now on the signals of a service wait until they are taken. Every thread must hold them:
+/// to be called before there are others.
+///
+/// # Errors
+/// The kernel's; none is known for these signals.
+pub(crate) fn hold() -> Result<Held, Cause> {
+    let mut signals = SigSet::empty();
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGUSR1, Signal::SIGUSR2] {
+        signals.add(signal);
+    }
+    signals.thread_block().map_err(|errno| cause(&errno.into()))?;
+    Ok(Held(signals))
+}
+
+impl Held {
+    /// Waits for the next.
+    ///
+    /// # Errors
+    /// The kernel's; none is known for these signals.
+    pub(crate) fn wait(&self) -> Result<Wish, Cause> {
+        match self.0.wait().map_err(|errno| cause(&errno.into()))? {
+            Signal::SIGUSR1 => Ok(Wish::Check),
+            Signal::SIGUSR2 => Ok(Wish::Inventory),
+            _ => Ok(Wish::Stop),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,5 +92,16 @@ mod tests {
         assert!(!requested());
         nix::sys::signal::raise(Signal::SIGTERM).unwrap();
         assert!(requested());
+    }
+
+    #[test]
+    fn held_signals_wait_and_are_told_apart() {
+        let held = hold().unwrap();
+        let wishes = [Wish::Check, Wish::Inventory, Wish::Stop];
+        for (signal, wish) in [Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGINT].iter().zip(wishes)
+        {
+            nix::sys::signal::raise(*signal).unwrap();
+            assert_eq!(held.wait(), Ok(wish));
+        }
     }
 }

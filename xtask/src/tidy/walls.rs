@@ -27,7 +27,8 @@ const WALLS: &[Wall] = &[
 ];
 
 /// Crates of others have a right to these names.
-const OTHERS: [&str; 4] = ["std::net", "core::net", "nix::sys", "std::sys"];
+const OTHERS: [&str; 6] =
+    ["std::net", "core::net", "os::unix::net", "os::linux::net", "nix::sys", "std::sys"];
 
 pub(super) fn imports(tree: &Tree) -> Vec<Finding> {
     let mut found = Vec::new();
