@@ -33,8 +33,12 @@ fn steps(board: &Board, arguments: &[&str]) -> Vec<String> {
     steps
 }
 
-/// `1234 fdatasync(5</dev/loop0p3>) = 0` as `flush slot`; none for what is no file of the board.
+/// `1234 fdatasync(5</dev/loop0p3>) = 0` as `flush slot`; none for what is no file of the board,
+/// and what did nothing.
 fn step(board: &Board, line: &str) -> Option<String> {
+    if line.contains(" = -1 E") {
+        return None;
+    }
     let (call, rest) = line.split_once(' ')?.1.trim_start().split_once('(')?;
     let verb = match call {
         "write" | "pwrite64" => "write",
@@ -93,8 +97,6 @@ const INSTALL: &[&str] = &[
     "write journal",
     "flush journal",
     "flush state",
-    // There is nothing to forget yet.
-    "unlink slot-b.provides",
     // The head is zeroed; the body; the head.
     "write slot",
     "flush slot",
@@ -118,7 +120,6 @@ const INSTALL: &[&str] = &[
 
 /// The way back is on record before it is taken: a boot loader that goes back leaves none.
 const ROLLBACK: &[&str] = &[
-    "mkdir state",
     "flush environment",
     "flush environment",
     "flush environment",
@@ -133,7 +134,6 @@ const ROLLBACK: &[&str] = &[
 ];
 
 const COMMIT: &[&str] = &[
-    "mkdir state",
     "flush environment",
     "flush environment",
     "flush environment",
