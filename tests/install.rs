@@ -308,9 +308,12 @@ fn progress_lines_tell_the_phases_in_order_and_end_in_the_result() {
 fn where_nobody_can_be_told_an_update_goes_on_and_ends_with_its_exit_code() {
     let board = board();
     let path = board.lend(&kept(PLAIN[1]));
+    // Something to be warned of.
+    let config = board.config_with("RootfsPartC", "unheard of");
     let deaf = |arguments: &[&str]| {
         let full = || OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let mut command = board.command(&[&["twinslot", "-v", "install"], arguments].concat());
+        let head = ["twinslot", "--config", &config, "install"];
+        let mut command = board.command(&[&head[..], arguments].concat());
         command.stdin(Stdio::null()).stdout(full()).stderr(full()).status().unwrap().code()
     };
     assert_eq!(deaf(&["--progress", "bar", &path]), Some(0));
