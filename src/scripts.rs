@@ -31,9 +31,7 @@ const WORDS: usize = 300;
 /// A state of an update, or of the daemon between updates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    #[cfg_attr(not(test), expect(dead_code, reason = "the daemon's"))]
     Idle,
-    #[cfg_attr(not(test), expect(dead_code, reason = "the daemon's"))]
     Sync,
     Download,
     ArtifactInstall,

@@ -17,6 +17,7 @@ use crate::net::download::{Download, Wanted};
 use crate::net::http::Stop;
 use crate::net::server::{Attributes, Offer};
 use crate::probation::View;
+use crate::scripts::{Scripts, State, Transition, until};
 use crate::session;
 use crate::state::StateDir;
 use crate::status::running;
@@ -89,6 +90,12 @@ pub(crate) trait Board: Send {
     /// # Errors
     /// Nothing is on trial or armed, or the environment cannot be changed.
     fn rollback(&mut self) -> Result<Decided, Failure>;
+
+    /// Has the owner's state scripts of a moment between updates run.
+    ///
+    /// # Errors
+    /// One of them objects.
+    fn moment(&mut self, state: State, transition: Transition) -> Result<(), Failure>;
 
     /// What the server is to know of this device.
     ///
@@ -188,6 +195,11 @@ impl Board for Own {
 
     fn rollback(&mut self) -> Result<Decided, Failure> {
         trial::rollback(&self.config, &mut self.buffers.environment)
+    }
+
+    fn moment(&mut self, state: State, transition: Transition) -> Result<(), Failure> {
+        let stop = || self.watch.stopped().is_some();
+        Ok(Scripts::new(&self.config).run(state, transition, &mut until(&stop))?)
     }
 
     fn inventory(&mut self) -> Result<Attributes, Failure> {

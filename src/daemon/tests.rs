@@ -28,6 +28,7 @@ use crate::net::exchange;
 use crate::net::server::{Attributes, Heard, LogLine, Offer, Server, Stage};
 use crate::probation::View;
 use crate::program::Wish;
+use crate::scripts::{Moment, State, Transition};
 use crate::trial::Decided;
 
 /// What happened, in words and in order.
@@ -121,6 +122,8 @@ struct Inside {
     lasts: bool,
     /// Why the system on trial is not kept.
     unhealthy: Option<&'static str>,
+    /// The owner has state scripts, which are heard; the one of this moment objects.
+    scripts: Option<Option<Moment>>,
 }
 
 impl Fake {
@@ -137,6 +140,7 @@ impl Fake {
             ends: None,
             lasts: false,
             unhealthy: None,
+            scripts: None,
         })))
     }
 
@@ -279,6 +283,15 @@ impl Board for Fake {
         })
     }
 
+    fn moment(&mut self, state: State, transition: Transition) -> Result<(), Failure> {
+        self.with(|board| {
+            let Some(objects) = board.scripts else { return Ok(()) };
+            board.tape.note(format!("{state:?}_{transition:?}"));
+            let refusal = Failure::new(Exit::Failed, "state-script-failed", "no");
+            if objects == Some((state, transition)) { Err(refusal) } else { Ok(()) }
+        })
+    }
+
     fn inventory(&mut self) -> Result<Attributes, Failure> {
         Ok(self.view()?.provides)
     }
@@ -393,6 +406,23 @@ fn a_deployment_goes_from_offer_to_success_and_the_server_hears_each_step() {
     assert_eq!(scene.board.with(|board| board.deployment.clone()), None);
     drop(scene.run());
     assert_eq!(scene.tape.take(), [""; 0]);
+}
+
+#[test]
+fn the_owners_scripts_stand_around_what_the_server_is_asked_and_may_keep_it_from_being_asked() {
+    let scene = Scene::new();
+    scene.board.with(|board| board.scripts = Some(None));
+    let mut daemon = scene.run();
+    let synced = ["Idle_Leave", "Sync_Enter", "Sync_Leave", "Idle_Enter"];
+    assert_eq!(scene.tape.take(), synced);
+    scene.offer("release-2");
+    let objects = Some((State::Sync, Transition::Enter));
+    scene.board.with(|board| board.scripts = Some(objects));
+    daemon.poll();
+    assert_eq!(scene.tape.take(), ["Idle_Leave", "Sync_Enter", "Sync_Error", "Idle_Enter"]);
+    scene.board.with(|board| board.scripts = Some(None));
+    daemon.poll();
+    assert_eq!(scene.tape.take()[..5], [synced.as_slice(), &["d Downloading"]].concat());
 }
 
 #[test]

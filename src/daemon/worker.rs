@@ -24,6 +24,7 @@ use crate::failure::{Exit, Failure};
 use crate::net::exchange;
 use crate::net::server::{Offer, Server, Stage};
 use crate::probation::{View, unserved};
+use crate::scripts::{State, Transition};
 use crate::sys::{clock, notify};
 use crate::trial::Decided;
 use crate::version;
@@ -220,7 +221,8 @@ impl<S: Server + Send, B: Board> Worker<S, B> {
         if view.stand.step != Step::Settled {
             return Ok(());
         }
-        let Some(offer) = self.ask(&view)? else { return self.drop_begun(begun.as_ref()) };
+        let offer = self.synced(|worker| worker.ask(&view))?;
+        let Some(offer) = offer else { return self.drop_begun(begun.as_ref()) };
         // What a power cut interrupted goes on, also in the name of the person who asked for it.
         let begun = begun.filter(|begun| begun.is_for(&offer));
         if begun.is_none() {
@@ -277,6 +279,25 @@ impl<S: Server + Send, B: Board> Worker<S, B> {
         self.finish(begin(offer, view), End::AlreadyInstalled)
     }
 
+    /// Asks the server something, the owner's state scripts of Idle and Sync around it as Mender
+    /// has them: one of Sync may keep the server from being asked, or from being believed.
+    fn synced<T>(
+        &mut self,
+        ask: impl FnOnce(&mut Self) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        use Transition::{Enter, Error, Leave};
+        self.board.moment(State::Idle, Leave)?;
+        let entered = self.board.moment(State::Sync, Enter).map_err(Trouble::from);
+        let asked = entered.and_then(|()| ask(self));
+        let left =
+            asked.and_then(|asked| Ok(self.board.moment(State::Sync, Leave).map(|()| asked)?));
+        if left.is_err() {
+            self.board.moment(State::Sync, Error)?;
+        }
+        self.board.moment(State::Idle, Enter)?;
+        left
+    }
+
     /// Asks the server what it offers, and shows it.
     fn ask(&mut self, view: &View) -> Result<Option<Offer>, Trouble> {
         let Some(server) = &mut self.server else { return Ok(None) };
@@ -318,17 +339,16 @@ impl<S: Server + Send, B: Board> Worker<S, B> {
     }
 
     fn inventory(&mut self) {
-        let Some(server) = &mut self.server else { return };
-        let sent = match self.board.inventory() {
-            Ok(attributes) => server.inventory(&attributes).map_err(Trouble::from),
-            Err(failure) => Err(failure.into()),
-        };
+        let sent = self.synced(|worker| {
+            let Some(server) = &mut worker.server else { return Ok(()) };
+            Ok(server.inventory(&worker.board.inventory()?)?)
+        });
         let now = Instant::now();
         match sent {
             Ok(()) => self.schedule.told(now),
             Err(trouble) => {
                 log::warn!("the inventory is not sent: {trouble}");
-                let asked = server.retry_after();
+                let asked = self.server.as_ref().and_then(Server::retry_after);
                 self.schedule.unsent(now, asked);
             }
         }
