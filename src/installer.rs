@@ -33,7 +33,7 @@ use crate::sys::block::{OpenError, SlotDevice};
 use crate::sys::env::EnvFiles;
 use crate::sys::lock::UpdaterLock;
 use crate::sys::number::{DeviceNumber, read_text};
-use crate::sys::{self, holder};
+use crate::sys::{self, code, holder};
 use crate::threads::Threads;
 use crate::{aftermath, trust};
 
@@ -272,6 +272,10 @@ impl<P: Progress> Attempt<'_, '_, P> {
         target: Target<'_, SlotDevice>,
     ) -> Result<Brought, Failure> {
         let artifact_name = image.header().artifact_name().to_string();
+        // From here on it is the buffers that take memory.
+        if let Err(cause) = code::give_back() {
+            log::debug!("the code of starting up stays in memory: {cause}");
+        }
         let mut threads = Threads::default();
         let mut means = Means {
             checkpoints: self.checkpoints(),

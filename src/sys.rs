@@ -9,6 +9,7 @@ use twinslot::device::Cause;
 
 pub(crate) mod block;
 pub(crate) mod clock;
+pub(crate) mod code;
 pub(crate) mod env;
 pub(crate) mod heap;
 pub(crate) mod holder;
