@@ -272,17 +272,14 @@ impl<P: Progress> Attempt<'_, '_, P> {
         target: Target<'_, SlotDevice>,
     ) -> Result<Brought, Failure> {
         let artifact_name = image.header().artifact_name().to_string();
-        // From here on it is the buffers that take memory.
-        if let Err(cause) = code::give_back() {
-            log::debug!("the code of starting up stays in memory: {cause}");
-        }
+        let mut progress = Lean(self.progress);
         let mut threads = Threads::default();
         let mut means = Means {
             checkpoints: self.checkpoints(),
             environment: self.environment,
             journal: self.state,
             provides: &mut self.provides,
-            progress: self.progress,
+            progress: &mut progress,
             relay: &mut threads,
             stop: self.job.stop,
         };
@@ -330,6 +327,23 @@ fn named_as_offered(artifact_name: &str, expected: Option<&str>) -> Result<(), F
             Err(Failure::new(Exit::Refused, "artifact-name-mismatch", message))
         }
         _ => Ok(()),
+    }
+}
+
+/// Progress of phases that each need little of the program: what the one before needed of it is
+/// let go of, now that the buffers take memory.
+struct Lean<'p, P>(&'p mut P);
+
+impl<P: Progress> Progress for Lean<'_, P> {
+    fn phase(&mut self, phase: Phase, total_bytes: u64) {
+        if let Err(cause) = code::give_back() {
+            log::debug!("the code stays in memory: {cause}");
+        }
+        self.0.phase(phase, total_bytes);
+    }
+
+    fn advance(&mut self, bytes: u64, skipped: u64) {
+        self.0.advance(bytes, skipped);
     }
 }
 

@@ -6,7 +6,7 @@ use twinslot::slot::medium::WrittenSlot;
 use twinslot::slot::{Armed, Slot};
 use twinslot::update;
 
-use super::{Attempt, unwritable};
+use super::{Attempt, Lean, unwritable};
 use crate::failure::Failure;
 use crate::scripts::State::{ArtifactFailure, ArtifactInstall, ArtifactRollback};
 use crate::scripts::Transition::{Enter, Error, Leave};
@@ -43,7 +43,7 @@ impl<P: Progress> Attempt<'_, '_, P> {
     }
 
     fn arm_now(&mut self, written: WrittenSlot) -> Result<Armed, Failure> {
-        self.progress.phase(Phase::Arm, 0);
+        Lean(&mut *self.progress).phase(Phase::Arm, 0);
         Ok(update::arm(written, self.environment, self.state)?)
     }
 
