@@ -272,10 +272,11 @@ impl<P: Progress> Attempt<'_, '_, P> {
         target: Target<'_, SlotDevice>,
     ) -> Result<Brought, Failure> {
         let artifact_name = image.header().artifact_name().to_string();
-        let mut progress = Lean(self.progress);
+        let checkpoints = self.checkpoints();
+        let mut progress = Lean(&mut *self.progress);
         let mut threads = Threads::default();
         let mut means = Means {
-            checkpoints: self.checkpoints(),
+            checkpoints,
             environment: self.environment,
             journal: self.state,
             provides: &mut self.provides,
