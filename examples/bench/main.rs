@@ -12,6 +12,7 @@ mod figures;
 mod peak;
 mod quiet;
 mod rounds;
+mod served;
 #[path = "../../src"]
 mod shell {
     pub(crate) mod decode;
@@ -21,17 +22,20 @@ mod stage;
 use artifacts::Packed;
 use figures::Limit;
 use rounds::Bench;
+use served::Served;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let Some(shelf) = std::env::args_os().nth(1) else {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [shelf, url, root] = arguments.as_slice() else {
         eprintln!("this is what `cargo xtask bench` runs");
         return ExitCode::FAILURE;
     };
+    let served = Served { url: url.clone(), root: root.into() };
     let shelf = PathBuf::from(shelf);
     Packed::make_all(&shelf);
-    let limits = Bench::new(shelf).run();
+    let limits = Bench::new(shelf).run(&served);
     for limit in &limits {
         println!("{limit}");
     }

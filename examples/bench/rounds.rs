@@ -7,8 +7,9 @@ use crate::board::slot::Slot;
 use crate::board::tools::{must, program, text};
 use crate::figures::{Limit, Series};
 use crate::peak::{Watched, watch};
+use crate::served::{self, Served};
 use crate::{quiet, stage};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::fs;
 use std::path::{Path, PathBuf};
 use twinslot::stream::decode::Coding;
@@ -20,6 +21,16 @@ struct Way {
     says: &'static str,
     read_back: bool,
     skip_unchanged: bool,
+}
+
+/// Keys of a configuration.
+pub(crate) type Keys = Map<String, Value>;
+
+impl Way {
+    fn keys(&self) -> Keys {
+        let keys = [("ReadBack", self.read_back), ("SkipUnchanged", self.skip_unchanged)];
+        keys.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect()
+    }
 }
 
 /// In this order: the slot holds noise at first, and the image from then on.
@@ -38,7 +49,7 @@ const STAGES: [&str; 3] = ["decode alone", "digest alone", "write alone"];
 /// The board of a bench, and where its artifacts lie.
 pub(crate) struct Bench {
     shelf: PathBuf,
-    board: Board,
+    pub(crate) board: Board,
     image_bytes: u64,
 }
 
@@ -73,7 +84,7 @@ impl Bench {
     }
 
     /// Runs all rounds, tells the figures, and returns what must hold.
-    pub(crate) fn run(&self) -> Vec<Limit> {
+    pub(crate) fn run(&self, served: &Served) -> Vec<Limit> {
         // The first write to a file takes its room on the disk, which none after it has to.
         stage::write(self.slot(), self.image_bytes);
         let mut limits = Vec::new();
@@ -85,7 +96,15 @@ impl Bench {
             measured.tell(packed.name);
             measured.limit(packed, &mut limits);
         }
+        limits.extend(served::run(self, served));
         limits
+    }
+
+    /// The board's configuration with these keys; where the board sees it.
+    pub(crate) fn configuration(&self, keys: Keys) -> String {
+        let mut config = self.board.config();
+        config.extend(keys);
+        self.board.put("bench.conf", Value::Object(config).to_string().as_bytes())
     }
 
     fn slot(&self) -> &Path {
@@ -103,7 +122,10 @@ impl Bench {
         let series = measured.stages.iter_mut();
         series.zip(stages).for_each(|(series, time)| series.add(time.as_secs_f64()));
         for (way, series) in WAYS.iter().zip(&mut measured.ways) {
-            let watched = self.install(packed, way);
+            let source = format!("/mnt/{}", packed.file());
+            let watched = self.install(&source, way.keys());
+            let result = watched.outcome.result();
+            assert_eq!(result["heap"]["allocations_while_writing"], 0, "{}", watched.outcome);
             series.add(watched.wall.as_secs_f64());
             measured.peak.add(mib(watched.peak_bytes));
         }
@@ -114,16 +136,12 @@ impl Bench {
         }
     }
 
-    fn install(&self, packed: &Packed, way: &Way) -> Watched {
-        let mut config = self.board.config();
-        config.insert("ReadBack".to_owned(), way.read_back.into());
-        config.insert("SkipUnchanged".to_owned(), way.skip_unchanged.into());
-        let config = self.board.put("way.conf", Value::Object(config).to_string().as_bytes());
-        let source = format!("/mnt/{}", packed.file());
-        let words = ["twinslot", "--config", &config, "--progress", "json", "install", &source];
+    /// Installs from a file or a URL, with these keys in the configuration, and rolls back.
+    pub(crate) fn install(&self, source: &str, keys: Keys) -> Watched {
+        let config = self.configuration(keys);
+        let words = ["twinslot", "--config", &config, "--progress", "json", "install", source];
         let watched = watch(&self.board, &words);
-        let result = watched.outcome.expect(0).result();
-        assert_eq!(result["heap"]["allocations_while_writing"], 0, "{}", watched.outcome);
+        watched.outcome.expect(0);
         self.board.twinslot(&["--config", &config, "rollback"]).expect(0);
         watched
     }
@@ -191,7 +209,7 @@ impl Measured {
     }
 }
 
-fn mib(bytes: u64) -> f64 {
+pub(crate) fn mib(bytes: u64) -> f64 {
     // Exact: the kernel counts whole pages, and nothing here is larger than 4 TiB.
     f64::from(u32::try_from(bytes >> 10).unwrap()) / 1024.0
 }

@@ -10,6 +10,7 @@ pub mod forge;
 pub mod loop_device;
 pub mod media;
 pub mod mounts;
+#[cfg(not(target_env = "musl"))]
 pub mod nginx;
 pub mod outcome;
 pub mod plan;

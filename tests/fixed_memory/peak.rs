@@ -39,7 +39,7 @@ pub fn watch(board: &Board, arguments: &[&str]) -> Watched {
 }
 
 /// Without the `timeout` around it: that would be the process that is watched.
-fn bare(command: &Command) -> Command {
+pub fn bare(command: &Command) -> Command {
     let mut words = command.get_args().skip_while(|word| *word != "chroot");
     let name = words.next().unwrap();
     let mut bare = program(name, &words.collect::<Vec<_>>());

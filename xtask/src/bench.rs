@@ -8,6 +8,7 @@ use crate::{test, tools, tree};
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
+use testserver::{Seen, Server};
 
 /// Changes with everything below that decides what is in the image.
 const RECIPE: &str = "bench-570m-1";
@@ -28,10 +29,18 @@ pub(crate) fn run(_: &[String]) -> Result<()> {
     step("build the bench", || run_command(cargo(&["build"]).args(example())))?;
     let shelf = tools::cache()?.join(RECIPE);
     step("image", || image(&shelf))?;
+    let server = Server::start()?;
+    server.serve("/gzip.mender", shelf.join("gzip.mender"));
+    let root = shelf.join("server-root.pem");
+    fs::write(&root, server.root())?;
     let bench = tree::target()?.join(TARGETS[1]).join("release/examples/bench");
     let mut command = program(&bench.to_string_lossy(), &[]);
-    command.arg(&shelf).env("TMPDIR", &shelf);
-    step("bench", || run_command(test::with_tools(&mut command)?))
+    command.arg(&shelf).arg(server.url("")).arg(&root).env("TMPDIR", &shelf);
+    step("bench", || run_command(test::with_tools(&mut command)?))?;
+    // Else it was no daemon that was idle.
+    let asked = |seen: &Seen| seen.path.ends_with("/deployments/next") && seen.status == 204;
+    ensure!(server.record().requests.iter().any(asked), "the daemon did not ask its server");
+    Ok(())
 }
 
 /// As the binary that ships: same target, same profile.

@@ -14,16 +14,33 @@ pub(crate) const POOL: &str = ".bss.pool";
 
 /// Builds both and looks at what came out.
 pub(crate) fn run(_: &[String]) -> Result<()> {
+    build(&TARGETS)
+}
+
+/// The same of the board's alone.
+pub(crate) fn board() -> Result<()> {
+    build(&TARGETS[..1])
+}
+
+fn build(targets: &[&str]) -> Result<()> {
     let mut command = cargo(&["build", "--release", "--package", "twinslot", "--bin", "twinslot"]);
-    for target in TARGETS {
+    for target in targets {
         command.args(["--target", target]);
     }
     // A dependency that brings C along must fail here, not first on a machine without a compiler.
     run_command(command.env("CC", "no-c-compiler-in-this-build"))?;
-    for target in TARGETS {
-        check(&parsed(target)?.0).with_context(|| target.to_owned())?;
+    for target in targets {
+        check(&parsed(target)?.0).with_context(|| (*target).to_owned())?;
     }
     Ok(())
+}
+
+/// Builds the example app for the board; returns where it is.
+pub(crate) fn app() -> Result<PathBuf> {
+    let mut command = cargo(&["build", "--quiet", "--release", "--target", TARGETS[0]]);
+    command.args(["--package", "twinslot", "--example", "app"]);
+    run_command(command.env("CC", "no-c-compiler-in-this-build"))?;
+    Ok(tree::target()?.join(TARGETS[0]).join("release/examples/app"))
 }
 
 /// Where the release binary of a target is.

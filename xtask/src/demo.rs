@@ -2,6 +2,7 @@
 //! what was seen; what should have been seen and was not is an error.
 
 mod keep;
+mod owner;
 
 use crate::e2e::bench::{Bench, must_say};
 use crate::e2e::lab::{FACTORY, Lab, Release};
@@ -26,6 +27,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     story.factory()?;
     story.update()?;
     story.broken()?;
+    owner::tell(&lab)?;
     println!("\nEverything was seen that should be, in {} s.", start.elapsed().as_secs());
     if keep {
         return keep::console(&mut bench);
@@ -45,9 +47,9 @@ impl Story<'_, '_> {
     fn factory(&mut self) -> Result<()> {
         heading("A board leaves the factory with release-1 in slot a; slot b is empty");
         let up = self.bench.boot()?;
-        self.show_boot();
+        show_boot(self.bench);
         up.must_be("a", FACTORY)?;
-        let status = self.told("twinslot status")?;
+        let status = told(self.bench, "twinslot status")?;
         must_say(&status, "settled")
     }
 
@@ -57,11 +59,11 @@ impl Story<'_, '_> {
         self.install(&path)?;
         heading("The board reboots: U-Boot tries slot b once, and its health checks decide");
         let up = self.bench.reboot()?;
-        self.show_boot();
+        show_boot(self.bench);
         up.must_be("b", "release-2")?;
         self.bench.status(&[("booted", "b"), ("next", "b"), ("state", "settled")])?;
-        self.told("twinslot status")?;
-        must_say(&self.told("twinslot why")?, "committed release-2")
+        told(self.bench, "twinslot status")?;
+        must_say(&told(self.bench, "twinslot why")?, "committed release-2")
     }
 
     fn broken(&mut self) -> Result<()> {
@@ -70,24 +72,14 @@ impl Story<'_, '_> {
         self.install(&path)?;
         heading("The board reboots into it, and comes back by itself");
         let up = self.bench.reboot()?;
-        self.show_boot();
+        show_boot(self.bench);
         let tried = self.bench.boot_text().contains("loading slot a, trial");
         ensure!(tried, "the broken release was not tried");
         up.must_be("b", "release-2")?;
         self.bench.status(&[("booted", "b"), ("next", "b"), ("outcome", "rolled-back")])?;
-        let why = self.told("twinslot why --last")?;
+        let why = told(self.bench, "twinslot why --last")?;
         must_say(&why, "rolled-back release-unhealthy: health check 10-app failed")?;
-        must_say(&self.told("twinslot status")?, "settled")
-    }
-
-    /// Runs a command that succeeds, and shows it with what it says.
-    fn told(&mut self, command: &str) -> Result<String> {
-        println!("    $ {command}");
-        let text = self.bench.ok(command)?;
-        for line in text.lines() {
-            println!("    {line}");
-        }
-        Ok(text)
+        must_say(&told(self.bench, "twinslot status")?, "settled")
     }
 
     /// Installs an artifact and shows its bar: as it moves on a terminal, else when it is full.
@@ -112,17 +104,27 @@ impl Story<'_, '_> {
         ensure!(bars > 0, "the installation showed no progress");
         self.bench.status(&[("state", "armed")]).map(drop)
     }
+}
 
-    /// Shows what U-Boot and the boot service said of slots.
-    fn show_boot(&self) {
-        let ours = |line: &&str| {
-            ["twinslot:", "slot ", "settled", "Warning: Bootlimit"]
-                .iter()
-                .any(|start| line.starts_with(start))
-        };
-        for line in self.bench.boot_text().lines().filter(ours) {
-            println!("    {line}");
-        }
+/// Runs a command that succeeds, and shows it with what it says.
+fn told(bench: &mut Bench<'_>, command: &str) -> Result<String> {
+    println!("    $ {command}");
+    let text = bench.ok(command)?;
+    for line in text.lines() {
+        println!("    {line}");
+    }
+    Ok(text)
+}
+
+/// Shows what U-Boot and the boot service said of slots.
+fn show_boot(bench: &Bench<'_>) {
+    let ours = |line: &&str| {
+        ["twinslot:", "slot ", "settled", "Warning: Bootlimit"]
+            .iter()
+            .any(|start| line.starts_with(start))
+    };
+    for line in bench.boot_text().lines().filter(ours) {
+        println!("    {line}");
     }
 }
 

@@ -19,10 +19,12 @@ mod kernel_panic;
 pub(crate) mod lab;
 mod log_writes;
 mod medium;
+mod network;
 mod overlay;
 mod power_cut;
 mod rollback_armed;
 mod saveenv;
+pub(crate) mod server;
 mod small_memory;
 
 use crate::qemu::Emulator;
@@ -77,6 +79,11 @@ const SCENARIOS: &[Scenario] = &[
         power_cut::trying,
     ),
     scenario(
+        "server-power-cut",
+        "power fails in a deployment's download, armed and on trial: the server hears the truth",
+        server::power_cut::run,
+    ),
+    scenario(
         "log-writes",
         "what dm-log-writes saw of an update starts a whole system wherever it ends",
         log_writes::run,
@@ -101,6 +108,31 @@ const SCENARIOS: &[Scenario] = &[
         "health-check-hangs",
         "a health check that never ends rolls back, the watchdog fed meanwhile",
         health_check::hangs,
+    ),
+    scenario(
+        "server-unreachable",
+        "a trial that cannot reach its server goes back, and says so once it can",
+        server::unreachable::run,
+    ),
+    scenario(
+        "server-health-check",
+        "a deployment that fails its health check: the server reads why, and it is not tried again",
+        server::health_check::run,
+    ),
+    scenario(
+        "server-success",
+        "a deployment is fetched, tried, committed and reported step by step",
+        server::success::run,
+    ),
+    scenario(
+        "server-channel",
+        "a channel file announces, and the example app installs when a person says yes",
+        server::channel::run,
+    ),
+    scenario(
+        "server-aborted",
+        "a deployment aborted in mid-download: nothing is armed, and the daemon goes on",
+        server::aborted::run,
     ),
     scenario(
         "data-partition",
@@ -187,6 +219,11 @@ const SCENARIOS: &[Scenario] = &[
         "serial-wraps",
         "256 saves by U-Boot: past 255 the newest copy still wins",
         bootloader::serial_wraps,
+    ),
+    scenario(
+        "network",
+        "a board that has a network reaches its server and nothing else, and knows the time",
+        network::run,
     ),
     scenario("fw-setenv", "Debian's fw_setenv on the board and ours agree", fw_setenv::run),
     scenario(

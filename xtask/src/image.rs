@@ -125,7 +125,7 @@ fn parts(board: &Board, variant: &Variant) -> Result<Vec<(String, Part)>> {
     let files = [
         ("recovery", rootfs::recovery(board)?),
         ("slot-a", rootfs::build(board, variant)?),
-        ("data", data(board)?),
+        ("data", data(board, &[])?),
     ];
     let sources = Sources::find()?;
     let boot = board.boot_copies.iter().map(|copy| {
@@ -137,9 +137,12 @@ fn parts(board: &Board, variant: &Variant) -> Result<Vec<(String, Part)>> {
     Ok(bytes.chain(files).chain(boot).collect())
 }
 
-/// The data partition: what an update must never touch.
-fn data(board: &Board) -> Result<PathBuf> {
+/// The data partition, which an update must never touch, with these files on it.
+pub(crate) fn data(board: &Board, files: &[(&str, &str)]) -> Result<PathBuf> {
     let mut contents = Contents::new();
+    for (path, text) in files {
+        contents.text(path, *text);
+    }
     contents.directory("twinslot");
     contents.directory("u-boot");
     // Something of the owner's, to be found again byte by byte.

@@ -16,6 +16,7 @@ mod miri;
 mod mutants;
 mod powercut;
 mod qemu;
+mod relay;
 mod rootfs;
 mod setup;
 mod size;

@@ -88,12 +88,18 @@ pub(crate) struct Machine {
     pub(crate) log: PathBuf,
     /// Also shows the console on stdout.
     pub(crate) echo: bool,
+    /// The port of this machine's loopback that is behind [`SERVER`]; without one the board has
+    /// no network card.
+    pub(crate) network: Option<u16>,
 }
+
+/// The one address that a board's network leads to, and its port.
+pub(crate) const SERVER: &str = "10.0.2.100:443";
 
 impl Machine {
     /// 512 MiB, and a log.
     pub(crate) fn new(log: &Path) -> Self {
-        Self { memory_mib: 512, log: log.to_owned(), echo: false }
+        Self { memory_mib: 512, log: log.to_owned(), echo: false, network: None }
     }
 }
 
@@ -106,7 +112,7 @@ pub(crate) struct Running {
 }
 
 /// How long anything may take on a slow machine, unless it is known to take longer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 impl Running {
     /// Switches a board on whose eMMC is a file. The file is written to; see [`copy`].
@@ -129,6 +135,9 @@ impl Running {
         command.args(["-device", &format!("{},drive=card", emulator.card)]);
         // Where board.env looks for it.
         command.args(["-device", "i6300esb,addr=4", "-action", "watchdog=reset"]);
+        if let Some(port) = machine.network {
+            command.args(network(port)?);
+        }
         let log = File::options().create(true).append(true).open(&machine.log);
         let log = log.with_context(|| format!("cannot write {}", machine.log.display()))?;
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log.try_clone()?);
@@ -189,6 +198,20 @@ impl Running {
         // The first line is the command's echo.
         Ok(said.split_once('\n').map_or("", |(_, said)| said).to_owned())
     }
+}
+
+/// A network card behind which there is one server and nothing else: a connection to it is another
+/// `xtask relay`, all others are refused.
+fn network(port: u16) -> Result<[String; 4]> {
+    let relay = env::current_exe()?.display().to_string().replace(',', ",,");
+    let forward = format!("guestfwd=tcp:{SERVER}-cmd:'{relay}' relay {port}");
+    let card = "virtio-net-pci,addr=5,netdev=network,romfile=";
+    Ok([
+        "-netdev".to_owned(),
+        format!("user,id=network,restrict=on,{forward}"),
+        "-device".to_owned(),
+        card.to_owned(),
+    ])
 }
 
 /// What U-Boot says when it waits for a command.

@@ -8,6 +8,7 @@ pub(crate) mod contents;
 pub(crate) mod ext4;
 pub(crate) mod initramfs;
 pub(crate) mod modules;
+pub(crate) mod server;
 pub(crate) mod sources;
 
 use crate::board::Board;
@@ -40,6 +41,7 @@ pub(crate) struct Variant {
     pub(crate) kernel: KernelImage,
     pub(crate) root: Root,
     pub(crate) settle: Settle,
+    pub(crate) updates: Updates,
     /// The public key that artifacts must be signed for.
     pub(crate) verify_key: PathBuf,
 }
@@ -87,6 +89,17 @@ pub(crate) enum Settle {
     ByHand,
 }
 
+/// Where a release gets its updates from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Updates {
+    /// From whoever has its console.
+    ByHand,
+    /// Its daemon asks a server, and does what that says.
+    Deployments,
+    /// Its daemon looks at a channel file, and a person decides, with the example app.
+    OnDemand,
+}
+
 impl Variant {
     /// A release that does what it should.
     pub(crate) fn good(release: &str) -> Self {
@@ -97,6 +110,7 @@ impl Variant {
             kernel: KernelImage::Whole,
             root: Root::ReadOnly,
             settle: Settle::AtBoot,
+            updates: Updates::ByHand,
             verify_key: TEST_KEY.into(),
         }
     }
@@ -153,6 +167,7 @@ fn contents(board: &Board, variant: &Variant) -> Result<Contents> {
     boot_files(&mut contents, &sources, board)?;
     let initramfs = initramfs::archive(&initramfs(&sources, board, &names)?)?;
     checked(&mut contents, "boot/initrd", sources.gzipped(&initramfs)?);
+    server::add(&mut contents, variant.updates)?;
     spoil(&mut contents, variant)?;
     Ok(contents)
 }

@@ -1,8 +1,8 @@
 //! The tasks, one line each.
 
 use crate::{
-    bench, big_endian, build, coverage, demo, e2e, fuzz, image, miri, mutants, powercut, setup,
-    size, test, tidy, tools, vectors,
+    bench, big_endian, build, coverage, demo, e2e, fuzz, image, miri, mutants, powercut, relay,
+    setup, size, test, tidy, tools, vectors,
 };
 use anyhow::Result;
 
@@ -38,6 +38,7 @@ pub(crate) const TASKS: &[Task] = &[
     task("image", "a whole eMMC image: `image BOARD [--out DIR] [--check]`", image::run),
     task("e2e", "scenarios on an emulated board: `e2e [--list] [--seed N] [SCENARIO..]`", e2e::run),
     task("demo", "a board updates itself, breaks, and comes back: `demo [--keep]`", demo::run),
+    task("relay", "what QEMU runs for a board's connection: `relay PORT`", relay::run),
     task("env", "print the variables that the tests read, for `eval`", tools::run),
     task("help", "this list", help),
 ];

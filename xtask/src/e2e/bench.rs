@@ -13,7 +13,6 @@ const READY: &str = "TWINSLOT-READY ";
 const PROMPT: &str = "qemu-virt# ";
 
 /// A board, on or off.
-#[derive(Debug)]
 pub(crate) struct Bench<'l> {
     pub(crate) lab: &'l Lab,
     image: PathBuf,
@@ -61,6 +60,12 @@ impl<'l> Bench<'l> {
     /// How much memory it has from the next time it is switched on.
     pub(crate) fn set_memory_mib(&mut self, memory_mib: u32) {
         self.machine.memory_mib = memory_mib;
+    }
+
+    /// Which port of this machine it reaches as [`qemu::SERVER`] from the next time it is switched
+    /// on.
+    pub(crate) fn set_network(&mut self, port: u16) {
+        self.machine.network = Some(port);
     }
 
     /// Shows the console on stdout from the next time it is switched on.
@@ -116,14 +121,19 @@ impl<'l> Bench<'l> {
         self.running.as_mut().context("the board is off")
     }
 
-    /// Waits until a system is up and its shell takes commands.
-    pub(crate) fn ready(&mut self) -> Result<Ready> {
+    /// Waits until a system is up, which may be about to leave again.
+    pub(crate) fn passing(&mut self) -> Result<Ready> {
         let running = self.running()?;
         let boot_text = running.expect(READY)?;
         let line = running.expect("\n")?;
-        running.expect(PROMPT)?;
-        let ready = Ready::parse(&line).with_context(|| format!("not understood: {line:?}"))?;
         self.boot_text = boot_text;
+        Ready::parse(&line).with_context(|| format!("not understood: {line:?}"))
+    }
+
+    /// Waits until a system is up and its shell takes commands.
+    pub(crate) fn ready(&mut self) -> Result<Ready> {
+        let ready = self.passing()?;
+        self.running()?.expect(PROMPT)?;
         // The kernel's lines would stand among those of commands.
         self.ok("dmesg -n 1")?;
         Ok(ready)

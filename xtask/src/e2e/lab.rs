@@ -3,17 +3,19 @@
 
 use crate::board::Board;
 use crate::rootfs::artifact::{self, Artifact};
-use crate::rootfs::{self, Health, Init, KernelImage, Root, Settle, Variant};
+use crate::rootfs::server::ROOT;
+use crate::rootfs::{self, Health, Init, KernelImage, Root, Settle, Updates, Variant};
 use crate::{build, image, tree, uboot};
 use anyhow::{Result, anyhow};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use testserver::Authority;
 
 /// What the factory puts into slot a.
 pub(crate) const FACTORY: &str = "release-1";
 /// The private half of the key that test slots trust.
-const KEY: &str = "tests/data/artifacts/p256.key";
+pub(crate) const KEY: &str = "tests/data/artifacts/p256.key";
 
 /// A release, named for what is the matter with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub(crate) enum Release {
     Good,
     /// Another good one.
     Next,
+    /// And one more.
+    Later,
     /// Its application says that it is not well.
     Unhealthy,
     /// Its application never says how it is.
@@ -43,6 +47,7 @@ impl Release {
         match self {
             Self::Good => "release-2",
             Self::Next => "release-3",
+            Self::Later => "release-4",
             Self::Unhealthy => "release-unhealthy",
             Self::HealthHangs => "release-health-hangs",
             Self::KernelCorrupt => "release-kernel-corrupt",
@@ -65,13 +70,14 @@ impl Release {
             Self::ByHand => 6,
             Self::Overlay => 7,
             Self::HealthHangs => 8,
+            Self::Later => 9,
         }
     }
 
     fn variant(self) -> Variant {
         let good = Variant::good(self.name());
         match self {
-            Self::Good | Self::Next => good,
+            Self::Good | Self::Next | Self::Later => good,
             Self::Unhealthy => Variant { health: Health::Fails, ..good },
             Self::HealthHangs => Variant { health: Health::Hangs, ..good },
             Self::KernelCorrupt => Variant { kernel: KernelImage::Corrupt, ..good },
@@ -84,7 +90,6 @@ impl Release {
 }
 
 /// What is made once.
-#[derive(Debug)]
 pub(crate) struct Lab {
     pub(crate) board: Board,
     /// A whole eMMC as it leaves the factory.
@@ -93,19 +98,22 @@ pub(crate) struct Lab {
     pub(crate) directory: PathBuf,
     /// Of everything that is random.
     pub(crate) seed: u64,
+    /// Stands for the servers that boards ask.
+    pub(crate) authority: Authority,
     making: Mutex<()>,
 }
 
 impl Lab {
     /// Builds twinslot and the factory's image.
     pub(crate) fn open(name: &str) -> Result<Self> {
-        build::run(&[])?;
+        build::board()?;
         let board = Board::load(uboot::EMULATED)?;
         let directory = tree::target()?.join(name);
         fs::create_dir_all(&directory)?;
         let factory = directory.join("factory.img");
         image::make(&board, &Variant::good(FACTORY), &factory)?;
-        Ok(Self { board, factory, directory, seed: 0, making: Mutex::new(()) })
+        let authority = Authority::new()?;
+        Ok(Self { board, factory, directory, seed: 0, authority, making: Mutex::new(()) })
     }
 
     /// The same, with other dice.
@@ -115,23 +123,42 @@ impl Lab {
 
     /// The root file system of the factory's release.
     pub(crate) fn factory_root(&self) -> Result<PathBuf> {
+        self.factory_with(Updates::ByHand)
+    }
+
+    /// The same, with another way to get updates.
+    pub(crate) fn factory_with(&self, updates: Updates) -> Result<PathBuf> {
+        self.made(&Variant { updates, ..Variant::good(FACTORY) })
+    }
+
+    /// The data partition of a board that trusts the servers.
+    pub(crate) fn data(&self) -> Result<PathBuf> {
         let _made_once = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        rootfs::build(&self.board, &Variant::good(FACTORY))
+        image::data(&self.board, &[(ROOT, &self.authority.pem())])
     }
 
     /// A release's root file system.
     pub(crate) fn root(&self, release: Release) -> Result<PathBuf> {
-        let _made_once = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        rootfs::build(&self.board, &release.variant())
+        self.made(&release.variant())
     }
 
     /// A release's signed artifact.
     pub(crate) fn artifact(&self, release: Release) -> Result<PathBuf> {
-        let root = self.root(release)?;
+        self.artifact_with(release, Updates::ByHand)
+    }
+
+    /// The same, of the release with another way to get updates.
+    pub(crate) fn artifact_with(&self, release: Release, updates: Updates) -> Result<PathBuf> {
+        let root = self.made(&Variant { updates, ..release.variant() })?;
         let _made_once = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         let device_type = &self.board.device_type;
         let says = Artifact { device_type, name: release.name(), key: Path::new(KEY) };
         artifact::write(&root, &says)
             .map_err(|error| anyhow!("no artifact of {}: {error:#}", release.name()))
+    }
+
+    fn made(&self, variant: &Variant) -> Result<PathBuf> {
+        let _made_once = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        rootfs::build(&self.board, variant)
     }
 }
