@@ -33,11 +33,14 @@ use crate::sys::block::{OpenError, SlotDevice};
 use crate::sys::env::EnvFiles;
 use crate::sys::lock::UpdaterLock;
 use crate::sys::number::{DeviceNumber, read_text};
-use crate::sys::{self, code, holder};
+use crate::sys::{self, holder, pool};
 use crate::threads::Threads;
 use crate::{aftermath, trust};
 
 mod arming;
+mod lean;
+
+use lean::Lean;
 
 /// What is to be installed, and how.
 pub(crate) struct Order<'o, R, P> {
@@ -252,8 +255,11 @@ impl<P: Progress> Attempt<'_, '_, P> {
             Accepted::Image(image) => {
                 self.baseline(slot.slot(), &artifact_name)?;
                 let work = work(config, held, head);
-                let target = Target { slot, device, ring, work };
+                let target = Target { slot, device, ring: &mut *ring, work };
                 let brought = self.image(image, target)?;
+                if let Err(cause) = pool::give_back_blocks(ring) {
+                    log::debug!("the blocks stay in memory: {cause}");
+                }
                 self.scripts.run(Download, Leave, &mut until(self.job.stop))?;
                 Ok(brought)
             }
@@ -273,7 +279,7 @@ impl<P: Progress> Attempt<'_, '_, P> {
     ) -> Result<Brought, Failure> {
         let artifact_name = image.header().artifact_name().to_string();
         let checkpoints = self.checkpoints();
-        let mut progress = Lean(&mut *self.progress);
+        let mut progress = Lean::new(&mut *self.progress);
         let mut threads = Threads::default();
         let mut means = Means {
             checkpoints,
@@ -328,23 +334,6 @@ fn named_as_offered(artifact_name: &str, expected: Option<&str>) -> Result<(), F
             Err(Failure::new(Exit::Refused, "artifact-name-mismatch", message))
         }
         _ => Ok(()),
-    }
-}
-
-/// Progress of phases that each need little of the program: what the one before needed of it is
-/// let go of, now that the buffers take memory.
-struct Lean<'p, P>(&'p mut P);
-
-impl<P: Progress> Progress for Lean<'_, P> {
-    fn phase(&mut self, phase: Phase, total_bytes: u64) {
-        if let Err(cause) = code::give_back() {
-            log::debug!("the code stays in memory: {cause}");
-        }
-        self.0.phase(phase, total_bytes);
-    }
-
-    fn advance(&mut self, bytes: u64, skipped: u64) {
-        self.0.advance(bytes, skipped);
     }
 }
 

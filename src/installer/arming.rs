@@ -6,7 +6,8 @@ use twinslot::slot::medium::WrittenSlot;
 use twinslot::slot::{Armed, Slot};
 use twinslot::update;
 
-use super::{Attempt, Lean, unwritable};
+use super::lean::Lean;
+use super::{Attempt, unwritable};
 use crate::failure::Failure;
 use crate::scripts::State::{ArtifactFailure, ArtifactInstall, ArtifactRollback};
 use crate::scripts::Transition::{Enter, Error, Leave};
@@ -43,7 +44,7 @@ impl<P: Progress> Attempt<'_, '_, P> {
     }
 
     fn arm_now(&mut self, written: WrittenSlot) -> Result<Armed, Failure> {
-        Lean(&mut *self.progress).phase(Phase::Arm, 0);
+        Lean::new(&mut *self.progress).phase(Phase::Arm, 0);
         Ok(update::arm(written, self.environment, self.state)?)
     }
 

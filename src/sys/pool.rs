@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::errno::Errno;
 use twinslot::device::Cause;
 use twinslot::environment::CopyBuffer;
-use twinslot::memory::Buffers;
+use twinslot::memory::{Block, Buffers};
 
 use super::cause;
 
@@ -59,6 +59,19 @@ pub(crate) fn give_back(buffers: &mut Buffers) -> Result<(), Cause> {
     Errno::result(given).map(drop).map_err(|errno| cause(&errno.into()))
 }
 
+/// Gives the memory of blocks back that nothing is on its way in any more; they read as zeroes
+/// from then on.
+///
+/// # Errors
+/// The kernel's, as those of [`give_back`].
+pub(crate) fn give_back_blocks(blocks: &mut [Block]) -> Result<(), Cause> {
+    let bytes = size_of_val(blocks);
+    // SAFETY: as in `give_back`: the range is whole pages (a block is a multiple of its alignment)
+    // that `blocks` borrows alone, and all zeroes are blocks.
+    let given = unsafe { libc::madvise(blocks.as_mut_ptr().cast(), bytes, libc::MADV_DONTNEED) };
+    Errno::result(given).map(drop).map_err(|errno| cause(&errno.into()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +82,9 @@ mod tests {
         assert!((&raw const *buffers).addr().is_multiple_of(twinslot::memory::ALIGN_BYTES));
         assert!(buffers.held.0.iter().all(|byte| *byte == 0));
         assert!(claim().is_none());
+        buffers.ring[1].0.fill(7);
+        give_back_blocks(&mut buffers.ring).unwrap();
+        assert!(buffers.ring[1].0.iter().all(|byte| *byte == 0));
         buffers.held.0.fill(7);
         give_back(buffers).unwrap();
         assert!(buffers.held.0.iter().all(|byte| *byte == 0));
