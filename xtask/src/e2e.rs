@@ -50,6 +50,13 @@ struct Scenario {
     run: fn(&mut Bench<'_>) -> Result<()>,
 }
 
+impl Scenario {
+    /// By its name, or by the first word of it that several share: `server`.
+    fn is_called(&self, name: &str) -> bool {
+        self.name.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    }
+}
+
 /// What a scenario needs of the chip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Card {
@@ -242,11 +249,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         match argument.as_str() {
             "--list" => return list(),
             "--seed" => seed = arguments.next().context("--seed takes a number")?.parse()?,
-            name if SCENARIOS.iter().any(|known| known.name == name) => names.push(name),
+            name if SCENARIOS.iter().any(|known| known.is_called(name)) => names.push(name),
             other => bail!("no scenario is called {other}; `cargo xtask e2e --list` lists them"),
         }
     }
-    let named = |known: &&Scenario| names.is_empty() || names.contains(&known.name);
+    let named =
+        |known: &&Scenario| names.is_empty() || names.iter().any(|name| known.is_called(name));
     let chosen: Vec<Scenario> = SCENARIOS.iter().filter(named).copied().collect();
     let chosen = possible(chosen)?;
     let lab = Lab::open("e2e")?.seeded(seed);
@@ -333,6 +341,14 @@ mod tests {
         let (able, unable) = without_emmc(SCENARIOS.to_vec());
         assert_eq!(unable, ["emmc"]);
         assert_eq!(able.len() + unable.len(), SCENARIOS.len());
+    }
+
+    #[test]
+    fn scenarios_are_called_by_name_or_by_the_words_they_share() {
+        let called = |name| SCENARIOS.iter().filter(|known| known.is_called(name)).count();
+        assert_eq!(called("server-success"), 1);
+        assert!(called("server") >= 6);
+        assert_eq!((called("serv"), called("none")), (0, 0));
     }
 
     #[test]
