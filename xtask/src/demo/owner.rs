@@ -41,7 +41,7 @@ fn offer(site: &Site<'_, '_>, release: Release) -> Result<()> {
 
 /// Shows the prompt, and how far each phase was when it was told last.
 fn agree(bench: &mut Bench<'_>) -> Result<()> {
-    const QUESTION: &str = "[y/N] ";
+    const QUESTION: &str = "Update now? [y/N] ";
     println!("    $ app");
     let said = channel::agree(bench)?;
     let (prompt, progress) = said.split_once(QUESTION).context("the app did not ask")?;
