@@ -12,12 +12,15 @@ impl Moment {
         format!("{}Z", self.joined('T'))
     }
 
+    /// `2026-11-24`
+    pub(crate) fn day(self) -> String {
+        let (year, month, day) = date(self.0 / 86_400);
+        format!("{year}-{month:02}-{day:02}")
+    }
+
     fn joined(self, between: char) -> String {
-        let (days, second) = (self.0 / 86_400, self.0 % 86_400);
-        let (year, month, day) = date(days);
-        let (hour, minute) = (second / 3600, second / 60 % 60);
-        let second = second % 60;
-        format!("{year}-{month:02}-{day:02}{between}{hour:02}:{minute:02}:{second:02}")
+        let (hour, minute, second) = (self.0 / 3600 % 24, self.0 / 60 % 60, self.0 % 60);
+        format!("{}{between}{hour:02}:{minute:02}:{second:02}", self.day())
     }
 }
 
@@ -58,5 +61,17 @@ mod tests {
             assert_eq!(Moment(at_s).to_string(), told);
         }
         assert_eq!(Moment(1_795_487_400).rfc3339(), "2026-11-24T02:30:00Z");
+    }
+
+    #[test]
+    fn every_day_of_a_century_follows_the_one_before() {
+        let mut last = String::new();
+        for number in 0..40_000 {
+            let next = Moment(number * 86_400).day();
+            assert!(next > last, "{next} after {last}");
+            assert_eq!(Moment(number * 86_400 + 86_399).day(), next);
+            last = next;
+        }
+        assert_eq!(last, "2079-07-07");
     }
 }

@@ -40,18 +40,21 @@ impl Prompt {
     ) -> Result<Self, Failure> {
         let offered = server.next(&servers::provides(config, running)?)?;
         let failed = Failed::new(&StateDir::new(&config.state_dir));
-        Ok(Self::of(running, offered, &failed))
+        Ok(Self::of(running.get(ARTIFACT_NAME), offered, |name| failed.get(name)))
     }
 
-    fn of(running: &Provides, offered: Option<Offer>, failed: &Failed) -> Self {
-        let current = running.get(ARTIFACT_NAME).map(str::to_owned);
+    /// With `current` running, and `failed` telling how an artifact failed here.
+    pub(crate) fn of(
+        current: Option<&str>,
+        offered: Option<Offer>,
+        failed: impl FnOnce(&str) -> Option<failed::Entry>,
+    ) -> Self {
         let name = offered.as_ref().map(|offer| offer.artifact_name.as_str());
-        let order = current.as_deref().zip(name);
-        let order = order.and_then(|(current, name)| version::compare(name, current));
+        let order = current.zip(name).and_then(|(current, name)| version::compare(name, current));
         Self {
             downgrade: order.map(|order| order == Ordering::Less),
-            failed_before: name.and_then(|name| failed.get(name)),
-            current,
+            failed_before: name.and_then(failed),
+            current: current.map(str::to_owned),
             offered,
         }
     }
@@ -123,8 +126,6 @@ mod tests {
         if let (Some(name), Some(reason)) = (offered, reason) {
             failed.remember(name, reason).unwrap();
         }
-        let mut running = Provides::new();
-        running.set(ARTIFACT_NAME, "release-2").unwrap();
         let offer = offered.map(|name| Offer {
             deployment: None,
             artifact_name: name.into(),
@@ -135,7 +136,7 @@ mod tests {
             severity: None,
             vouched: false,
         });
-        Prompt::of(&running, offer, &failed)
+        Prompt::of(Some("release-2"), offer, |name| failed.get(name))
     }
 
     #[test]

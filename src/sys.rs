@@ -18,6 +18,7 @@ pub(crate) mod mmc;
 pub(crate) mod mounts;
 pub(crate) mod notify;
 pub(crate) mod number;
+mod pages;
 pub(crate) mod partition;
 pub(crate) mod pool;
 pub(crate) mod priority;

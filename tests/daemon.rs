@@ -7,17 +7,15 @@ mod board;
 
 use board::Board;
 use board::artifacts::kept;
+use board::daemon::Daemon;
 use board::plan::{Plan, Userland};
 use board::slot::Slot;
-use board::tools::{program, text};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use testserver::{Deployment, Fault, Record, Server, When};
@@ -27,76 +25,8 @@ const ID: &str = "3a3c1d2e-0000-4000-8000-00000000000a";
 const NEXT_ID: &str = "3a3c1d2e-0000-4000-8000-00000000000b";
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The daemon on a board, until it is dropped.
-struct Daemon(Child);
-
-impl Daemon {
-    fn start(board: &Board) -> Self {
-        let log = File::options().append(true).create(true).open(board.made("log")).unwrap();
-        let root = board.root();
-        let arguments =
-            ["--pid", "--fork", "--kill-child", "chroot", text(&root), "twinslot", "daemon"];
-        let mut command = program("unshare", &arguments);
-        command.env_clear().env("PATH", "/opt/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        Self(command.spawn().unwrap())
-    }
-
-    /// The daemon itself, below the program that made its namespace.
-    fn pid(&self) -> Pid {
-        let pid = self.0.id();
-        let path = format!("/proc/{pid}/task/{pid}/children");
-        let begun = Instant::now();
-        while begun.elapsed() < LIMIT {
-            let children = fs::read_to_string(&path).unwrap();
-            if let Some(child) = children.split_whitespace().next() {
-                return Pid::from_raw(child.parse().unwrap());
-            }
-            sleep(Duration::from_millis(20));
-        }
-        panic!("no daemon");
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill(self.pid(), signal).unwrap();
-    }
-
-    /// A power cut, as far as a process knows one.
-    fn cut(self) {
-        self.signal(Signal::SIGKILL);
-        self.ended();
-    }
-
-    /// Waits until it has gone down with its namespace.
-    fn ended(mut self) {
-        self.0.wait().unwrap();
-    }
-
-    fn resident_kib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
-    }
-
-    /// Of all its threads: each is a wakeup.
-    fn switches(&self) -> u64 {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
-        let count = |path: std::path::PathBuf| {
-            let status = fs::read_to_string(path.join("status")).unwrap();
-            let lines = status.lines().filter(|line| line.contains("_ctxt_switches"));
-            let number = |line: &str| line.split_whitespace().nth(1).unwrap().parse::<u64>();
-            lines.map(|line| number(line).unwrap()).sum::<u64>()
-        };
-        tasks.map(|task| count(task.unwrap().path())).sum()
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        self.0.wait().unwrap();
-    }
+fn start(board: &Board) -> Daemon {
+    Daemon::start_alone(board, &["twinslot", "daemon"])
 }
 
 /// A board whose daemon knows the server, with these keys besides.
@@ -215,7 +145,7 @@ impl App {
 fn a_deployment_goes_to_success_and_an_app_sees_it() {
     let server = Server::start().unwrap();
     let mut board = board(&server, &json!({ "UpdatePollIntervalSeconds": 3600 }));
-    let daemon = Daemon::start(&board);
+    let daemon = start(&board);
     wait(&server, &board, "inventory", |record| !record.inventory.is_empty());
     deploy(&server, "v3.9-gzip-p256.mender", "release-2");
     server.fault(ARTIFACT, When::Always, Fault::Drip { bytes: 64 << 10, every_ms: 20 });
@@ -238,7 +168,7 @@ fn a_deployment_goes_to_success_and_an_app_sees_it() {
     daemon.ended();
     board.assert_armed(Slot::B);
     assert_eq!(boot(&mut board), Slot::B);
-    let daemon = Daemon::start(&board);
+    let daemon = start(&board);
     wait(&server, &board, "success", reported("success"));
     board.assert_settled(Slot::B);
     let record = server.record();
@@ -258,11 +188,11 @@ fn a_system_that_is_not_healthy_is_a_failure_with_its_reason_on_the_server() {
     let mut board = board(&server, &json!({}));
     script(&board, "health.d/10-app", "echo no answer on port 80; exit 7");
     deploy(&server, "v3.9-gzip-p256.mender", "release-2");
-    Daemon::start(&board).ended();
+    start(&board).ended();
     assert_eq!(boot(&mut board), Slot::B);
-    Daemon::start(&board).ended();
+    start(&board).ended();
     assert_eq!(boot(&mut board), Slot::A);
-    let _daemon = Daemon::start(&board);
+    let _daemon = start(&board);
     wait(&server, &board, "failure", reported("failure"));
     let record = server.record();
     let told = &record.uploads[0].messages;
@@ -283,7 +213,7 @@ fn what_is_not_signed_or_not_what_was_offered_is_a_failure_with_its_log() {
         let board = board(&server, &json!({}));
         let before = board.snapshot();
         deploy(&server, artifact, name);
-        let _daemon = Daemon::start(&board);
+        let _daemon = start(&board);
         wait(&server, &board, "failure", reported("failure"));
         board.assert_untouched(&before, "a failed deployment");
         let upload = &server.record().uploads[0];
@@ -299,7 +229,7 @@ fn an_abort_during_the_download_stops_it_and_nothing_is_armed() {
     server.fault(ARTIFACT, When::Always, Fault::Drip { bytes: 16 << 10, every_ms: 200 });
     deploy(&server, "v3.9-none-p256.mender", "release-2");
     let before = board.environment.four();
-    let daemon = Daemon::start(&board);
+    let daemon = start(&board);
     wait(&server, &board, "download", |record| record.sent(ARTIFACT) > 0);
     server.abort();
     wait(&server, &board, "next", |record| {
@@ -323,7 +253,7 @@ fn an_app_installs_on_demand_and_cancels() {
     let board = board(&server, &json!({ "OnDemand": true }));
     deploy(&server, "v3.9-none-p256.mender", "release-2");
     server.fault(ARTIFACT, When::Always, Fault::Drip { bytes: 16 << 10, every_ms: 200 });
-    let _daemon = Daemon::start(&board);
+    let _daemon = start(&board);
     let mut app = App::connect(&board);
     let check = app.ask(&json!({ "do": "check" }));
     assert_eq!(check["offered"]["artifact_name"], "release-2", "{check}");
@@ -356,15 +286,15 @@ fn a_power_cut_during_the_download_or_after_arming_still_ends_in_success() {
     let mut board = board(&server, &json!({}));
     deploy(&server, "v3.9-none-p256.mender", "release-2");
     server.fault(ARTIFACT, When::UpTo(1), Fault::Drip { bytes: 64 << 10, every_ms: 50 });
-    let daemon = Daemon::start(&board);
+    let daemon = start(&board);
     wait(&server, &board, "download", |record| record.sent(ARTIFACT) > 256 << 10);
     daemon.cut();
     assert_eq!(boot(&mut board), Slot::A);
-    let daemon = Daemon::start(&board);
+    let daemon = start(&board);
     wait(&server, &board, "reboot", reported("rebooting"));
     daemon.cut();
     assert_eq!(boot(&mut board), Slot::B);
-    let _daemon = Daemon::start(&board);
+    let _daemon = start(&board);
     wait(&server, &board, "success", reported("success"));
     board.assert_settled(Slot::B);
 }
@@ -373,7 +303,7 @@ fn a_power_cut_during_the_download_or_after_arming_still_ends_in_success() {
 fn an_idle_daemon_sleeps_in_little_memory() {
     let server = Server::start().unwrap();
     let board = board(&server, &json!({ "UpdatePollIntervalSeconds": 3600 }));
-    let daemon = Daemon::start(&board);
+    let daemon = start(&board);
     wait(&server, &board, "inventory", |record| !record.inventory.is_empty());
     let mut app = App::connect(&board);
     assert_eq!(app.ask(&json!({ "do": "status" }))["ok"], true);

@@ -7,13 +7,13 @@ mod board;
 
 use board::Board;
 use board::artifacts::kept;
+use board::daemon::Daemon;
 use board::plan::{Plan, Userland};
 use board::slot::Slot;
 use serde_json::{Value, json};
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Stdio};
 use std::time::Duration;
 use testserver::{
     Admission, Authority, Deployment, Edition, Fault, Identity, Record, Server, Setup, When,
@@ -24,29 +24,8 @@ const ID: &str = "3a3c1d2e-0000-4000-8000-00000000000a";
 const AUTHENTICATION: &str = "/api/devices/v1/authentication/auth_requests";
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The client on a board, until it is dropped.
-struct Daemon(Child);
-
-impl Daemon {
-    fn start(board: &Board) -> Self {
-        let log = File::options().append(true).create(true).open(board.made("log")).unwrap();
-        let mut command = board.daemon(&["mender", "--no-syslog", "daemon"]);
-        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        Self(command.spawn().unwrap())
-    }
-
-    /// Waits until the client has gone down with the machine.
-    fn ended(mut self) {
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        self.0.wait().unwrap();
-    }
+fn start(board: &Board) -> Daemon {
+    Daemon::start(board, board.daemon(&["mender", "--no-syslog", "daemon"]))
 }
 
 /// A board whose client knows these servers.
@@ -120,13 +99,13 @@ fn to_success(edition: Edition) {
     server.require_tenant("tenant");
     let mut board = board(&[&server], &server.root());
     deploy(&server, "v3.9-gzip-p256.mender");
-    let daemon = Daemon::start(&board);
+    let daemon = start(&board);
     wait(&server, &board, "reboot", reported("rebooting"));
     daemon.ended();
     board.assert_armed(Slot::B);
     assert_eq!(board.reboot(), Slot::B);
     lend(&mut board);
-    let _daemon = Daemon::start(&board);
+    let _daemon = start(&board);
     wait(&server, &board, "success", reported("success"));
     board.assert_settled(Slot::B);
     let record = server.record();
@@ -159,7 +138,7 @@ fn the_real_client_reports_a_failure_with_its_log() {
     let board = board(&[&server], &server.root());
     let before = board.snapshot();
     deploy(&server, "v3.9-gzip-unsigned.mender");
-    let _daemon = Daemon::start(&board);
+    let _daemon = start(&board);
     wait(&server, &board, "log", |record| !record.uploads.is_empty());
     wait(&server, &board, "failure", reported("failure"));
     board.assert_untouched(&before, "a failed deployment");
@@ -176,7 +155,7 @@ fn the_real_client_stops_when_its_deployment_is_aborted() {
     server.fault(ARTIFACT, When::Always, Fault::Drip { bytes: 64 << 10, every_ms: 200 });
     deploy(&server, "v3.9-none-p256.mender");
     let before = board.environment.four();
-    let _daemon = Daemon::start(&board);
+    let _daemon = start(&board);
     wait(&server, &board, "download", |record| record.sent(ARTIFACT) > 0);
     server.abort();
     let told = |record: &Record| {
@@ -195,7 +174,7 @@ fn the_real_client_waits_to_be_accepted_and_asks_again_when_its_token_has_expire
     let server = Server::start().unwrap();
     server.admit(Admission::Pend);
     let board = board(&[&server], &server.root());
-    let _daemon = Daemon::start(&board);
+    let _daemon = start(&board);
     wait(&server, &board, "request", |record| record.count(AUTHENTICATION) > 0);
     assert!(server.record().devices.is_empty());
     server.admit(Admission::Accept);
@@ -230,7 +209,7 @@ fn the_real_client_talks_to_no_server_that_is_not_who_it_should_be() {
         Server::start_as(Setup { authority, identity, ..Setup::default() }).unwrap()
     });
     let board = board(&servers.each_ref(), &authority.pem());
-    let _daemon = Daemon::start(&board);
+    let _daemon = start(&board);
     wait(&servers[4], &board, "inventory", |record| !record.inventory.is_empty());
     for (server, identity) in servers.iter().zip(identities).take(4) {
         assert!(server.record().requests.is_empty(), "{identity:?}");

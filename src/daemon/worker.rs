@@ -315,12 +315,8 @@ impl<S: Server + Send, B: Board> Worker<S, B> {
             Verdict::Wait(hold) => Some(hold),
             _ => None,
         };
-        let prompt = Prompt {
-            downgrade: order(offer, view).map(|order| order == Ordering::Less),
-            failed_before: self.board.failed(&offer.artifact_name),
-            current: view.running.clone(),
-            offered: Some(offer.clone()),
-        };
+        let failed = |name: &str| self.board.failed(name);
+        let prompt = Prompt::of(view.running.as_deref(), Some(offer.clone()), failed);
         Waiting { prompt, hold }
     }
 

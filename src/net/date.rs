@@ -1,4 +1,4 @@
-//! Days and dates in UTC: read from HTTP headers, told to people. Never asks a clock.
+//! Dates of HTTP headers. Never asks a clock.
 
 const DAY_S: u64 = 86_400;
 const MONTHS: [&str; 12] =
@@ -22,19 +22,6 @@ pub(super) fn parse(text: &str) -> Option<u64> {
     }
     let day = days_before(year) + days_before_month(year, month) + day - 1;
     Some(day * DAY_S + hour * 3600 + minute * 60 + second)
-}
-
-/// The day of so many seconds after 1970, as `2026-11-25`.
-pub(super) fn day(at_s: u64) -> String {
-    let days = at_s / DAY_S;
-    // Not over 366 days a year: at most a year too early.
-    let guess = 1970 + days / 366;
-    let year = (guess..).find(|year| days_before(year + 1) > days).unwrap_or(guess);
-    let in_year = days - days_before(year);
-    let month = (0..12).rev().find(|month| days_before_month(year, *month) <= in_year);
-    let month = month.unwrap_or(0);
-    let day = in_year - days_before_month(year, month) + 1;
-    format!("{year}-{:02}-{day:02}", month + 1)
 }
 
 fn is_leap(year: u64) -> bool {
@@ -72,19 +59,5 @@ mod tests {
         ] {
             assert_eq!(parse(text), expected, "{text}");
         }
-    }
-
-    #[test]
-    fn a_day_is_told_and_every_day_of_a_century_follows_the_one_before() {
-        assert_eq!(day(784_111_777), "1994-11-06");
-        assert_eq!(day(1_709_251_199), "2024-02-29");
-        let mut last = String::new();
-        for number in 0..40_000 {
-            let next = day(number * DAY_S);
-            assert!(next > last, "{next} after {last}");
-            assert_eq!(day(number * DAY_S + DAY_S - 1), next);
-            last = next;
-        }
-        assert_eq!(last, "2079-07-07");
     }
 }

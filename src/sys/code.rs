@@ -1,9 +1,8 @@
 //! This program's own code in memory. Never changes a byte of it.
 
-use nix::errno::Errno;
 use twinslot::device::Cause;
 
-use super::cause;
+use super::pages;
 
 unsafe extern "C" {
     /// Where the program begins in memory, and where its code ends: the linker's symbols
@@ -11,9 +10,6 @@ unsafe extern "C" {
     static __executable_start: u8;
     static etext: u8;
 }
-
-/// The smallest page of any kernel this runs on, in bytes.
-const PAGE_BYTES: usize = 4096;
 
 /// Lets go of the pages of code that were needed so far. Those that are needed again come back
 /// from the page cache; those that only starting up took do not count as this program's memory
@@ -24,12 +20,11 @@ const PAGE_BYTES: usize = 4096;
 pub(crate) fn give_back() -> Result<(), Cause> {
     let start = &raw const __executable_start;
     let end = &raw const etext;
-    let bytes = end.addr().saturating_sub(start.addr()) / PAGE_BYTES * PAGE_BYTES;
+    let bytes = end.addr().saturating_sub(start.addr());
     // SAFETY: the range is the program's headers, constants and code, mapped from its file and
     // never written, relocations included, which are all behind `etext`: what is read or run
-    // there again is read from the same file. It ends before the page that `etext` is in.
-    let given = unsafe { libc::madvise(start.cast_mut().cast(), bytes, libc::MADV_DONTNEED) };
-    Errno::result(given).map(drop).map_err(|errno| cause(&errno.into()))
+    // there again is read from the same file.
+    unsafe { pages::give_back(start.cast_mut(), bytes) }
 }
 
 #[cfg(test)]

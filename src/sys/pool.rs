@@ -6,12 +6,11 @@ use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nix::errno::Errno;
 use twinslot::device::Cause;
 use twinslot::environment::CopyBuffer;
 use twinslot::memory::{Block, Buffers};
 
-use super::cause;
+use super::pages;
 
 /// Memory whose only way out is [`claim`].
 struct Pool(UnsafeCell<MaybeUninit<Buffers>>);
@@ -46,30 +45,27 @@ pub(crate) fn copies() -> Box<[CopyBuffer; 2]> {
     unsafe { Box::new_zeroed().assume_init() }
 }
 
-/// Gives the pool's memory back to the system; it reads as zeroes from then on.
+/// Gives the pool's memory back to the system; what was given back reads as zeroes from then on.
 ///
 /// # Errors
-/// The kernel's: on a kernel with larger pages than the pool's alignment the memory stays.
+/// The kernel's: on one with larger pages than the pool's alignment the memory may stay.
 pub(crate) fn give_back(buffers: &mut Buffers) -> Result<(), Cause> {
     let start: *mut Buffers = buffers;
     // SAFETY: the range is one object that `buffers` borrows alone, so nobody reads it meanwhile;
     // its pages are private and anonymous, as those of .bss are, so they read as zeroes when
-    // touched again, and all zeroes are a `Buffers` (see `claim`).
-    let given = unsafe { libc::madvise(start.cast(), size_of::<Buffers>(), libc::MADV_DONTNEED) };
-    Errno::result(given).map(drop).map_err(|errno| cause(&errno.into()))
+    // touched again, and zeroes in any place are a `Buffers` (see `claim`).
+    unsafe { pages::give_back(start.cast(), size_of::<Buffers>()) }
 }
 
-/// Gives the memory of blocks back that nothing is on its way in any more; they read as zeroes
-/// from then on.
+/// Gives the memory of blocks back that nothing is on its way in any more; what was given back
+/// reads as zeroes from then on.
 ///
 /// # Errors
 /// The kernel's, as those of [`give_back`].
 pub(crate) fn give_back_blocks(blocks: &mut [Block]) -> Result<(), Cause> {
-    let bytes = size_of_val(blocks);
-    // SAFETY: as in `give_back`: the range is whole pages (a block is a multiple of its alignment)
-    // that `blocks` borrows alone, and all zeroes are blocks.
-    let given = unsafe { libc::madvise(blocks.as_mut_ptr().cast(), bytes, libc::MADV_DONTNEED) };
-    Errno::result(given).map(drop).map_err(|errno| cause(&errno.into()))
+    // SAFETY: as in `give_back`: the range is all of what `blocks` borrows alone, and zeroes in
+    // any place are blocks.
+    unsafe { pages::give_back(blocks.as_mut_ptr().cast(), size_of_val(blocks)) }
 }
 
 #[cfg(test)]

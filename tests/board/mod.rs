@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub, clippy::missing_panics_doc)]
 
 pub mod artifacts;
+pub mod daemon;
 pub mod environment;
 pub mod failing_medium;
 pub mod forge;

@@ -51,19 +51,17 @@ pub(super) struct Pace {
     patience: Patience,
     /// Pauses since the last gain.
     fruitless: u64,
-    /// Bytes since the last pause.
+    /// Bytes since the last pause, and when that ended.
     gained: u64,
+    resumed: Instant,
     waited: Duration,
     waited_bytes: u64,
 }
 
-/// As many bytes count as a gain.
-const GAIN_BYTES: u64 = 1 << 10;
-
 impl Pace {
     pub(super) fn new(patience: Patience) -> Self {
         let (fruitless, gained, waited, waited_bytes) = (0, 0, Duration::ZERO, 0);
-        Self { patience, fruitless, gained, waited, waited_bytes }
+        Self { patience, fruitless, gained, resumed: Instant::now(), waited, waited_bytes }
     }
 
     /// Books bytes and the time spent waiting for them.
@@ -93,7 +91,7 @@ impl Pace {
 
     /// Waits before another try; the error again where there is none left.
     pub(super) fn pause(&mut self, error: Error, stop: &Stop) -> Result<(), Error> {
-        if self.gained >= GAIN_BYTES {
+        if is_gain(self.gained, self.resumed.elapsed()) {
             self.fruitless = 0;
         }
         self.gained = 0;
@@ -111,6 +109,7 @@ impl Pace {
             }
             std::thread::sleep(left.min(TURN));
         }
+        self.resumed = Instant::now();
         Ok(())
     }
 
@@ -119,6 +118,12 @@ impl Pace {
         let grown = self.patience.pause.saturating_mul(factor.unwrap_or(u32::MAX));
         grown.min(self.patience.pause_max)
     }
+}
+
+/// Whether a try brought the download on: at the least rate, or it would go on for ever with a
+/// server that breaks off after a few bytes, each time after a long silence.
+fn is_gain(bytes: u64, within: Duration) -> bool {
+    bytes >= RATE_MIN.saturating_mul(within.as_secs().max(1))
 }
 
 /// Between half and all of it, so that not all devices come back at once.
@@ -147,6 +152,15 @@ mod tests {
             let pause = jitter(Duration::from_secs(1));
             assert!((500..=1000).contains(&pause.as_millis()), "{pause:?}");
         }
+    }
+
+    #[test]
+    fn a_try_is_a_gain_only_at_the_least_rate() {
+        let within = Duration::from_secs(30);
+        assert!(is_gain(RATE_MIN, Duration::ZERO));
+        assert!(!is_gain(RATE_MIN - 1, Duration::ZERO));
+        assert!(is_gain(RATE_MIN * 30, within));
+        assert!(!is_gain(RATE_MIN * 30 - 1, within));
     }
 
     #[test]

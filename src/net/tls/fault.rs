@@ -2,7 +2,7 @@
 
 use rustls::{CertificateError, Error};
 
-use crate::net::date;
+use crate::calendar::Moment;
 
 /// A clock before 2026 is wrong, in seconds since 1970.
 const NOW_MIN_S: u64 = 1_767_225_600;
@@ -13,10 +13,10 @@ pub(in crate::net) fn told(error: &Error) -> String {
     match error {
         Error::InvalidCertificate(certificate) => match certificate {
             C::ExpiredContext { time, not_after } => {
-                dated(format_args!("has expired on {}", date::day(not_after.as_secs())), time)
+                dated(format_args!("has expired on {}", Moment(not_after.as_secs()).day()), time)
             }
             C::NotValidYetContext { time, not_before } => {
-                let begin = date::day(not_before.as_secs());
+                let begin = Moment(not_before.as_secs()).day();
                 dated(format_args!("is not valid before {begin}"), time)
             }
             C::Expired => "its certificate has expired".into(),
@@ -32,7 +32,7 @@ pub(in crate::net) fn told(error: &Error) -> String {
 /// A clock that cannot be right is the likelier reason.
 fn dated(what: std::fmt::Arguments<'_>, now: &rustls::pki_types::UnixTime) -> String {
     let now = now.as_secs();
-    let today = date::day(now);
+    let today = Moment(now).day();
     if now < NOW_MIN_S {
         format!("its certificate {what}, but this system's clock is wrong: it says {today}")
     } else {
