@@ -59,6 +59,8 @@ pub(crate) enum Health {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Init {
     Boots,
+    /// Waits for the boot service, and takes no request to restart meanwhile.
+    Waits,
     /// Says `TWINSLOT-INIT-HANGS`, then nothing; only a watchdog ends that.
     Hangs,
     /// The kernel panics.
@@ -287,6 +289,11 @@ fn spoil(contents: &mut Contents, variant: &Variant) -> Result<()> {
     }
     match variant.init {
         Init::Boots => {}
+        Init::Waits => {
+            let inittab = contents.file("etc/inittab").context("no inittab")?;
+            let inittab = String::from_utf8(inittab.to_owned())?.replace("::once:", "::sysinit:");
+            contents.text("etc/inittab", inittab);
+        }
         Init::Hangs => {
             let script = "#!/bin/sh\necho TWINSLOT-INIT-HANGS\nwhile :; do sleep 3600; done\n";
             contents.program("sbin/init", script);

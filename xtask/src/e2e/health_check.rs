@@ -20,7 +20,8 @@ pub(super) fn fails(bench: &mut Bench<'_>) -> Result<()> {
     bench.reboot()?.must_be("b", "release-2")
 }
 
-/// The time for all checks is over before the watchdog's: settling feeds that meanwhile.
+/// The time for all checks is over before the watchdog's: settling feeds that meanwhile. Init hears
+/// nothing then, so in the end the kernel is asked to restart.
 pub(super) fn hangs(bench: &mut Bench<'_>) -> Result<()> {
     bench.fill_slot_b()?;
     bench.boot()?.must_be("a", FACTORY)?;

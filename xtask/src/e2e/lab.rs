@@ -79,7 +79,7 @@ impl Release {
         match self {
             Self::Good | Self::Next | Self::Later => good,
             Self::Unhealthy => Variant { health: Health::Fails, ..good },
-            Self::HealthHangs => Variant { health: Health::Hangs, ..good },
+            Self::HealthHangs => Variant { health: Health::Hangs, init: Init::Waits, ..good },
             Self::KernelCorrupt => Variant { kernel: KernelImage::Corrupt, ..good },
             Self::KernelPanics => Variant { init: Init::Exits, ..good },
             Self::InitHangs => Variant { init: Init::Hangs, ..good },
