@@ -183,6 +183,24 @@ fn a_deployment_goes_to_success_and_an_app_sees_it() {
 }
 
 #[test]
+fn answers_in_chunks_are_understood() {
+    let server = Server::start().unwrap();
+    let board = board(&server, &json!({}));
+    // As a proxy before the server may pass them on.
+    for path in [
+        "/api/devices/v1/authentication/auth_requests",
+        "/api/devices/v1/deployments/device/deployments/next",
+        "/api/devices/v2/deployments/device/deployments/next",
+    ] {
+        server.fault(path, When::Always, Fault::Chunked);
+    }
+    deploy(&server, "v3.9-gzip-p256.mender", "release-2");
+    start(&board).ended();
+    assert!(reported("rebooting")(&server.record()));
+    board.assert_armed(Slot::B);
+}
+
+#[test]
 fn a_system_that_is_not_healthy_is_a_failure_with_its_reason_on_the_server() {
     let server = Server::start().unwrap();
     let mut board = board(&server, &json!({}));

@@ -7,6 +7,7 @@ mod board;
 
 use board::Board;
 use board::artifacts::{self, kept};
+use board::daemon::Daemon;
 use board::forge::Forge;
 use board::programs::{board, data, program, text, why};
 use board::slot::Slot;
@@ -212,6 +213,32 @@ fn an_armed_slot_that_is_rolled_back_runs_its_scripts_at_once() {
     board.assert_settled(Slot::A);
     assert_told(&board, &INSTALL_FAILED[1..]);
     assert_no_scripts(&board);
+}
+
+#[test]
+fn scripts_of_the_reboot_run_before_a_reboot_that_is_ours() {
+    let mut board = board(json!({}));
+    let path = artifact(&board, &[]);
+    Daemon::start_alone(&board, &["twinslot", "install", "--reboot", &path]).ended();
+    board.assert_armed(Slot::B);
+    assert_told(&board, &[&INSTALLED[..], &["ArtifactReboot_Enter"]].concat());
+    assert_eq!(board.reboot(), Slot::B);
+    Daemon::start_alone(&board, &["twinslot", "rollback", "--reboot"]).ended();
+    board.assert_settled(Slot::A);
+    let back = ["ArtifactRollback_Enter", "ArtifactRollback_Leave", "ArtifactRollbackReboot_Enter"];
+    assert_told(&board, &back);
+}
+
+#[test]
+fn a_script_can_keep_the_board_from_its_reboot() {
+    let board = board(json!({}));
+    let path = artifact(&board, &[("ArtifactReboot_Enter", "echo still busy; exit 1")]);
+    Daemon::start_alone(&board, &["twinslot", "install", "--reboot", &path]).ended();
+    board.assert_settled(Slot::A);
+    let objected = ["ArtifactReboot_Enter", "ArtifactReboot_Error"];
+    assert_told(&board, &[&INSTALLED[..], &objected, &INSTALL_FAILED[1..]].concat());
+    assert_no_scripts(&board);
+    assert!(why(&board).contains("still busy"));
 }
 
 /// What the old system runs when the new one has run `ArtifactRollback`.

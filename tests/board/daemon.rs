@@ -22,7 +22,7 @@ impl Daemon {
         Self(command.spawn().unwrap())
     }
 
-    /// As the first process of a namespace of its own.
+    /// As the first process of a namespace of its own, which is all that its reboot ends.
     pub fn start_alone(board: &Board, arguments: &[&str]) -> Self {
         let root = board.root();
         let namespace = ["--pid", "--fork", "--kill-child", "chroot", text(&root)];

@@ -31,6 +31,10 @@ impl Papers {
             papers.signed(("strange", "EC -pkeyopt ec_paramgen_curve:P-256"), "stranger", &[]);
             papers.between("expired", "200101000000Z", "200201000000Z");
             papers.between("early", "490101000000Z", "490201000000Z");
+            papers.own("own", "localhost");
+            papers.own("own-again", "localhost");
+            papers.own("own-other", "example.com");
+            papers.own_once("own-expired", "200101000000Z", "200201000000Z");
             papers.chain();
             std::fs::write(papers.path("hello"), "hello over TLS\n").unwrap();
             papers
@@ -58,6 +62,26 @@ impl Papers {
             &format!("req -x509 {ec} -keyout {name}.key -out {name}.pem -days 2 -subj /CN={name}"),
             &["-addext", "basicConstraints=critical,CA:TRUE"],
         );
+    }
+
+    /// A server that signs for itself, in the way that is shown everywhere.
+    fn own(&self, name: &str, host: &str) {
+        let line = format!("req -x509 -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.pem");
+        let names = format!("subjectAltName=DNS:{host}");
+        let authority = ["-addext", "basicConstraints=critical,CA:TRUE"];
+        let more = ["-days", "2", "-subj", "/CN=localhost", "-addext", &names];
+        self.openssl(&line, &[&more[..], &authority].concat());
+    }
+
+    /// The same, valid from and until.
+    fn own_once(&self, name: &str, from: &str, until: &str) {
+        self.openssl(&format!("genrsa -out {name}.key 2048"), &[]);
+        self.openssl(&format!("req -new -key {name}.key -out {name}.csr -subj /CN={name}"), &[]);
+        let text = "subjectAltName=DNS:localhost\nbasicConstraints=critical,CA:TRUE\n";
+        std::fs::write(self.path("ext-own"), text).unwrap();
+        let line = format!("ca -batch -notext -config ca.cnf -extfile ext-own -in {name}.csr");
+        let line = format!("{line} -selfsign -keyfile {name}.key -out {name}.pem");
+        self.openssl(&line, &["-startdate", from, "-enddate", until]);
     }
 
     /// Valid from and until.
@@ -296,6 +320,28 @@ fn a_client_shows_its_certificate_to_a_server_that_wants_one() {
         }
         let said = server.ask(&client(papers));
         assert!(matches!(said, Err(Error::Tls { .. })), "{tls}: {said:?}");
+    }
+}
+
+#[test]
+fn a_server_that_signs_for_itself_is_believed_where_that_was_given() {
+    let papers = Papers::get();
+    for tls in ["-tls1_2", "-tls1_3"] {
+        for (name, root, expected) in [
+            ("own", "own.pem", None),
+            ("own", "own-again.pem", Some("is an authority's")),
+            ("own", "ca.pem", Some("is an authority's")),
+            ("own-other", "own-other.pem", Some("not valid for name")),
+            ("own-expired", "own-expired.pem", Some("has expired on")),
+        ] {
+            let server = Server::start(papers, name, tls);
+            let said = server.ask(&Client::new(&settings(&papers.path(root))).unwrap());
+            match (said, expected) {
+                (Ok(said), None) => assert_eq!(said, "hello over TLS\n", "{tls} {name} {root}"),
+                (Err(error), Some(word)) if error.to_string().contains(word) => {}
+                (said, _) => panic!("{tls} {name} {root}: {said:?}, wanted {expected:?}"),
+            }
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use rustls::{CertificateError, Error};
 
+use super::server;
 use crate::calendar::Moment;
 
 /// A clock before 2026 is wrong, in seconds since 1970.
@@ -11,6 +12,9 @@ const NOW_MIN_S: u64 = 1_767_225_600;
 pub(in crate::net) fn told(error: &Error) -> String {
     use CertificateError as C;
     match error {
+        error if server::is_authority(error) => {
+            "its certificate is an authority's: wanted in ServerCertificate".into()
+        }
         Error::InvalidCertificate(certificate) => match certificate {
             C::ExpiredContext { time, not_after } => {
                 dated(format_args!("has expired on {}", Moment(not_after.as_secs()).day()), time)

@@ -22,22 +22,34 @@ const SYSTEM: [&str; 5] = [
 /// The longest file of roots, in bytes; Debian's has 220 KiB.
 const FILE_BYTES_MAX: u64 = 4 << 20;
 
+/// What is trusted.
+pub(super) struct Roots {
+    /// Authorities.
+    pub(super) store: RootCertStore,
+    /// Those that the owner named: none where they are the system's.
+    pub(super) given: Vec<CertificateDer<'static>>,
+}
+
 /// The roots of `pem`, or the system's.
-pub(super) fn load(pem: Option<&[u8]>) -> Result<RootCertStore, SetupError> {
+pub(super) fn load(pem: Option<&[u8]>) -> Result<Roots, SetupError> {
     match pem {
         Some(pem) => ours(pem),
-        None => system(&SYSTEM.map(Path::new)),
+        None => Ok(Roots { store: system(&SYSTEM.map(Path::new))?, given: Vec::new() }),
     }
 }
 
 /// Each of these must be one, as somebody meant it.
-fn ours(pem: &[u8]) -> Result<RootCertStore, SetupError> {
-    let mut store = RootCertStore::empty();
+fn ours(pem: &[u8]) -> Result<Roots, SetupError> {
+    let (mut store, mut given) = (RootCertStore::empty(), Vec::new());
     for certificate in CertificateDer::pem_slice_iter(pem) {
         let certificate = certificate.map_err(|error| SetupError::Roots(error.to_string()))?;
-        store.add(certificate).map_err(|error| SetupError::Roots(error.to_string()))?;
+        store.add(certificate.clone()).map_err(|error| SetupError::Roots(error.to_string()))?;
+        given.push(certificate);
     }
-    if store.is_empty() { Err(SetupError::Roots("no certificate in it".into())) } else { Ok(store) }
+    if given.is_empty() {
+        return Err(SetupError::Roots("no certificate in it".into()));
+    }
+    Ok(Roots { store, given })
 }
 
 /// Those that are understood of the first file that has any.
