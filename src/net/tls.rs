@@ -1,7 +1,6 @@
 //! TLS 1.2 and 1.3 for a client: rustls over RustCrypto, without C. Never accepts a server whose
 //! certificate is not for the name that was asked for, or neither leads to a root nor is one.
 
-mod aead;
 mod agree;
 mod fault;
 mod hash;

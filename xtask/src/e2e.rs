@@ -27,13 +27,12 @@ mod saveenv;
 pub(crate) mod server;
 mod small_memory;
 
+use crate::crew;
 use crate::qemu::Emulator;
 use anyhow::{Context, Result, bail};
 use bench::Bench;
 use lab::Lab;
 use std::env;
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 use std::time::Instant;
 
 /// Boards at a time.
@@ -76,14 +75,14 @@ const fn scenario(
 /// The longest first, so that the last board is not alone for long.
 const SCENARIOS: &[Scenario] = &[
     scenario(
-        "power-cut-installing",
-        "power fails 10 times in install and arm: old or new runs, the next update goes well",
-        power_cut::installing,
-    ),
-    scenario(
         "power-cut-trying",
         "power fails 10 times in trial and settle: old or new runs, the next update goes well",
         power_cut::trying,
+    ),
+    scenario(
+        "power-cut-installing",
+        "power fails 10 times in install and arm: old or new runs, the next update goes well",
+        power_cut::installing,
     ),
     scenario(
         "server-power-cut",
@@ -298,23 +297,10 @@ fn without_emmc(chosen: Vec<Scenario>) -> (Vec<Scenario>, Vec<&'static str>) {
     (able, unable.iter().map(|scenario| scenario.name).collect())
 }
 
-/// Runs all, some at a time; returns the names of those that failed.
+/// Runs all; returns the names of those that failed.
 fn together(lab: &Lab, scenarios: Vec<Scenario>) -> Vec<&'static str> {
-    let waiting = Mutex::new(scenarios.into_iter());
-    let failed = Mutex::new(Vec::new());
-    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
-    thread::scope(|scope| {
-        for _ in 0..BOARDS {
-            scope.spawn(|| {
-                while let Some(scenario) = next() {
-                    if !passes(lab, scenario) {
-                        failed.lock().unwrap_or_else(PoisonError::into_inner).push(scenario.name);
-                    }
-                }
-            });
-        }
-    });
-    failed.into_inner().unwrap_or_else(PoisonError::into_inner)
+    let failed = |scenario: Scenario| (!passes(lab, scenario)).then_some(scenario.name);
+    crew::together(BOARDS, scenarios, failed).into_iter().flatten().collect()
 }
 
 fn passes(lab: &Lab, scenario: Scenario) -> bool {

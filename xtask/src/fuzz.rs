@@ -1,13 +1,15 @@
-//! libFuzzer on the fuzz targets, whose bodies are the tests' own. Starts from the corpora in the
-//! tree; what it finds on the way stays in the build directory, what breaks is kept and named.
+//! libFuzzer on the fuzz targets, whose bodies are the tests' own, one a processor at a time.
+//! Starts from the corpora in the tree; what it finds on the way stays in the build directory, what
+//! breaks is kept and named.
 
 use crate::command::program;
-use crate::{setup, tree};
+use crate::{crew, setup, tree};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::thread;
 
 const CORPORA: &str = "tests/data/corpus";
 /// For each target, unless told.
@@ -32,11 +34,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
     let build = tree::target()?.join("fuzz");
     let program = built(&build)?;
-    for name in &names {
-        let executed = one(&program, &build, (name, seconds))?;
+    let hands = thread::available_parallelism()?.get();
+    let results = crew::together(hands, names, |name| -> Result<()> {
+        let executed = one(&program, &build, (&name, seconds))?;
         println!("fuzz: {name}: {executed} executions in {seconds} s, no finding");
-    }
-    Ok(())
+        Ok(())
+    });
+    results.into_iter().collect()
 }
 
 /// They have a corpus each.

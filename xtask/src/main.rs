@@ -6,6 +6,7 @@ mod board;
 mod build;
 mod command;
 mod coverage;
+mod crew;
 mod demo;
 mod e2e;
 mod elf;

@@ -1,8 +1,6 @@
 //! The cipher suites that are offered: forward secret, authenticated, over the AEADs here. Never
 //! more than TLS 1.2 and 1.3.
 
-use aes_gcm::{Aes128Gcm, Aes256Gcm};
-use chacha20poly1305::ChaCha20Poly1305;
 use rustls::crypto::cipher::Tls12AeadAlgorithm;
 use rustls::crypto::hash::Hash;
 use rustls::crypto::tls12::{Prf, PrfUsingHmac};
@@ -12,8 +10,10 @@ use rustls::{
     CipherSuite, SignatureScheme, SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite,
 };
 use sha2::{Sha256, Sha384};
+use tls_records::{
+    TLS12_AES_128, TLS12_AES_256, TLS12_CHACHA, TLS13_AES_128, TLS13_AES_256, TLS13_CHACHA,
+};
 
-use super::aead::{Tls12, Tls13};
 use super::hash::Of;
 
 /// After so many records a key is replaced (RFC 8446 section 5.5), in records.
@@ -49,7 +49,7 @@ const fn common(
 const fn tls12(
     common: CipherSuiteCommon,
     sign: &'static [SignatureScheme],
-    (prf_provider, aead_alg): (&'static dyn Prf, &'static dyn Tls12AeadAlgorithm),
+    (prf_provider, aead_alg): Old,
 ) -> Tls12CipherSuite {
     Tls12CipherSuite { common, prf_provider, kx: KeyExchangeAlgorithm::ECDHE, sign, aead_alg }
 }
@@ -57,26 +57,27 @@ const fn tls12(
 static AES_128: Tls13CipherSuite = Tls13CipherSuite {
     common: common(CipherSuite::TLS13_AES_128_GCM_SHA256, &SHA256, GCM_RECORDS_MAX),
     hkdf_provider: &HKDF_SHA256,
-    aead_alg: &Tls13::<Aes128Gcm>::NEW,
+    aead_alg: &TLS13_AES_128,
     quic: None,
 };
 static AES_256: Tls13CipherSuite = Tls13CipherSuite {
     common: common(CipherSuite::TLS13_AES_256_GCM_SHA384, &SHA384, GCM_RECORDS_MAX),
     hkdf_provider: &HKDF_SHA384,
-    aead_alg: &Tls13::<Aes256Gcm>::NEW,
+    aead_alg: &TLS13_AES_256,
     quic: None,
 };
 static CHACHA: Tls13CipherSuite = Tls13CipherSuite {
     common: common(CipherSuite::TLS13_CHACHA20_POLY1305_SHA256, &SHA256, u64::MAX),
     hkdf_provider: &HKDF_SHA256,
-    aead_alg: &Tls13::<ChaCha20Poly1305>::NEW,
+    aead_alg: &TLS13_CHACHA,
     quic: None,
 };
 
-const AES_128_OLD: (&dyn Prf, &dyn Tls12AeadAlgorithm) = (&PRF_SHA256, &Tls12::<Aes128Gcm, 8>::NEW);
-const AES_256_OLD: (&dyn Prf, &dyn Tls12AeadAlgorithm) = (&PRF_SHA384, &Tls12::<Aes256Gcm, 8>::NEW);
-const CHACHA_OLD: (&dyn Prf, &dyn Tls12AeadAlgorithm) =
-    (&PRF_SHA256, &Tls12::<ChaCha20Poly1305, 0>::NEW);
+/// What a suite of TLS 1.2 makes its keys with, and what it does with them.
+type Old = (&'static dyn Prf, &'static dyn Tls12AeadAlgorithm);
+const AES_128_OLD: Old = (&PRF_SHA256, &TLS12_AES_128);
+const AES_256_OLD: Old = (&PRF_SHA384, &TLS12_AES_256);
+const CHACHA_OLD: Old = (&PRF_SHA256, &TLS12_CHACHA);
 static ECDSA_AES_128: Tls12CipherSuite = tls12(
     common(CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, &SHA256, GCM_RECORDS_MAX),
     ECDSA,

@@ -5,8 +5,17 @@ use super::source::names;
 use super::{Finding, Tree, finding};
 
 const DOCUMENTS: [&str; 2] = ["README.md", "ARCHITECTURE.md"];
-const ROOTS: [&str; 8] =
-    ["src/", "tests/", "testserver/", "xtask/", "uboot-env/", "linker/", "board/", ".ci/"];
+const ROOTS: [&str; 9] = [
+    "src/",
+    "tests/",
+    "testserver/",
+    "tls-records/",
+    "xtask/",
+    "uboot-env/",
+    "linker/",
+    "board/",
+    ".ci/",
+];
 
 /// Assembled, so that the rule does not find itself.
 const PRIVATE: [&str; 7] = [

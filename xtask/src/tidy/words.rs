@@ -77,7 +77,8 @@ pub(super) fn printing(tree: &Tree) -> Vec<Finding> {
 }
 
 pub(super) fn unwrap(tree: &Tree) -> Vec<Finding> {
-    let ours = |source: &&Source| source.path.starts_with("src/") || source.within("uboot-env/src");
+    let crates = ["src/", "tls-records/src/", "uboot-env/src/"];
+    let ours = |source: &&Source| crates.iter().any(|root| source.path.starts_with(root));
     let mut found = Vec::new();
     for source in tree.iter().filter(ours) {
         for (number, line) in source.code_lines() {

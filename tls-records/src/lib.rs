@@ -1,10 +1,15 @@
-//! Records sealed and opened: AES-GCM and ChaCha20-Poly1305 as TLS 1.3 (RFC 8446 section 5.2)
-//! and TLS 1.2 (RFC 5288, RFC 7905) use them. Never makes a key or a nonce of its own.
+//! TLS's records sealed and opened: AES-GCM and ChaCha20-Poly1305 as TLS 1.3 (RFC 8446 section
+//! 5.2) and TLS 1.2 (RFC 5288, RFC 7905) use them. Never makes a key or a nonce of its own.
+//!
+//! A crate of its own for its speed alone: generic code is compiled as that crate is which gives
+//! it its types, and the program as a whole is compiled to be small.
 
-use std::marker::PhantomData;
+#![forbid(unsafe_code)]
 
 use aes_gcm::aead::consts::{U12, U16};
 use aes_gcm::aead::{AeadInOut, Key, KeyInit};
+use aes_gcm::{Aes128Gcm, Aes256Gcm};
+use chacha20poly1305::ChaCha20Poly1305;
 use rustls::crypto::cipher::{
     AeadKey, BorrowedPayload, InboundOpaqueMessage, InboundPlainMessage, Iv, KeyBlockShape,
     MessageDecrypter, MessageEncrypter, NONCE_LEN, Nonce, OutboundOpaqueMessage,
@@ -17,29 +22,66 @@ const TAG_BYTES: usize = 16;
 /// The longest content of a record (RFC 8446 section 5.1).
 const CONTENT_BYTES_MAX: usize = 1 << 14;
 
+/// AES-128-GCM in TLS 1.3.
+pub static TLS13_AES_128: Tls13 = Tls13::of::<Aes128Gcm>();
+/// AES-256-GCM in TLS 1.3.
+pub static TLS13_AES_256: Tls13 = Tls13::of::<Aes256Gcm>();
+/// ChaCha20-Poly1305 in TLS 1.3.
+pub static TLS13_CHACHA: Tls13 = Tls13::of::<ChaCha20Poly1305>();
+/// AES-128-GCM in TLS 1.2.
+pub static TLS12_AES_128: Tls12 = Tls12::of::<Aes128Gcm, 8>();
+/// AES-256-GCM in TLS 1.2.
+pub static TLS12_AES_256: Tls12 = Tls12::of::<Aes256Gcm, 8>();
+/// ChaCha20-Poly1305 in TLS 1.2.
+pub static TLS12_CHACHA: Tls12 = Tls12::of::<ChaCha20Poly1305, 0>();
+
 /// An AEAD with the sizes of TLS.
-pub(super) trait Cipher:
-    AeadInOut<NonceSize = U12, TagSize = U16> + KeyInit + Send + Sync + 'static
-{
-}
+trait Cipher: AeadInOut<NonceSize = U12, TagSize = U16> + KeyInit + Send + Sync + 'static {}
 
 impl<A> Cipher for A where
     A: AeadInOut<NonceSize = U12, TagSize = U16> + KeyInit + Send + Sync + 'static
 {
 }
 
-/// How TLS 1.3 uses `A`.
-pub(super) struct Tls13<A>(PhantomData<fn() -> A>);
+type Sealer = Box<dyn MessageEncrypter>;
+type Opener = Box<dyn MessageDecrypter>;
 
-/// How TLS 1.2 uses `A`, with so many bytes of the nonce in each record.
-pub(super) struct Tls12<A, const EXPLICIT: usize>(PhantomData<fn() -> A>);
-
-impl<A> Tls13<A> {
-    pub(super) const NEW: Self = Self(PhantomData);
+/// How TLS 1.3 uses an AEAD. Functions and not a type of its own, or the crate that names the type
+/// would compile it.
+pub struct Tls13 {
+    key_bytes: fn() -> usize,
+    encrypter: fn(AeadKey, Iv) -> Sealer,
+    decrypter: fn(AeadKey, Iv) -> Opener,
 }
 
-impl<A, const EXPLICIT: usize> Tls12<A, EXPLICIT> {
-    pub(super) const NEW: Self = Self(PhantomData);
+impl Tls13 {
+    const fn of<A: Cipher>() -> Self {
+        Self {
+            key_bytes: A::key_size,
+            encrypter: |key, iv| Box::new(Keyed13::<A> { aead: keyed(&key), iv }),
+            decrypter: |key, iv| Box::new(Keyed13::<A> { aead: keyed(&key), iv }),
+        }
+    }
+}
+
+/// How TLS 1.2 uses an AEAD; the same.
+pub struct Tls12 {
+    key_bytes: fn() -> usize,
+    /// Of the nonce, in each record.
+    explicit_bytes: usize,
+    encrypter: fn(AeadKey, &[u8], &[u8]) -> Sealer,
+    decrypter: fn(AeadKey, &[u8]) -> Opener,
+}
+
+impl Tls12 {
+    const fn of<A: Cipher, const EXPLICIT: usize>() -> Self {
+        Self {
+            key_bytes: A::key_size,
+            explicit_bytes: EXPLICIT,
+            encrypter: |key, iv, extra| Box::new(Keyed12::<A, EXPLICIT>::new(&key, iv, extra)),
+            decrypter: |key, iv| Box::new(Keyed12::<A, EXPLICIT>::new(&key, iv, &[])),
+        }
+    }
 }
 
 fn keyed<A: Cipher>(key: &AeadKey) -> A {
@@ -84,17 +126,17 @@ struct Keyed13<A> {
     iv: Iv,
 }
 
-impl<A: Cipher> Tls13AeadAlgorithm for Tls13<A> {
+impl Tls13AeadAlgorithm for Tls13 {
     fn encrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageEncrypter> {
-        Box::new(Keyed13::<A> { aead: keyed(&key), iv })
+        (self.encrypter)(key, iv)
     }
 
     fn decrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageDecrypter> {
-        Box::new(Keyed13::<A> { aead: keyed(&key), iv })
+        (self.decrypter)(key, iv)
     }
 
     fn key_len(&self) -> usize {
-        A::key_size()
+        (self.key_bytes)()
     }
 
     fn extract_keys(
@@ -155,20 +197,20 @@ impl<A: Cipher, const EXPLICIT: usize> Keyed12<A, EXPLICIT> {
     }
 }
 
-impl<A: Cipher, const EXPLICIT: usize> Tls12AeadAlgorithm for Tls12<A, EXPLICIT> {
+impl Tls12AeadAlgorithm for Tls12 {
     fn encrypter(&self, key: AeadKey, iv: &[u8], extra: &[u8]) -> Box<dyn MessageEncrypter> {
-        Box::new(Keyed12::<A, EXPLICIT>::new(&key, iv, extra))
+        (self.encrypter)(key, iv, extra)
     }
 
     fn decrypter(&self, key: AeadKey, iv: &[u8]) -> Box<dyn MessageDecrypter> {
-        Box::new(Keyed12::<A, EXPLICIT>::new(&key, iv, &[]))
+        (self.decrypter)(key, iv)
     }
 
     fn key_block_shape(&self) -> KeyBlockShape {
         KeyBlockShape {
-            enc_key_len: A::key_size(),
-            fixed_iv_len: NONCE_LEN - EXPLICIT,
-            explicit_nonce_len: EXPLICIT,
+            enc_key_len: (self.key_bytes)(),
+            fixed_iv_len: NONCE_LEN - self.explicit_bytes,
+            explicit_nonce_len: self.explicit_bytes,
         }
     }
 
