@@ -33,7 +33,7 @@ use crate::sys::block::{OpenError, SlotDevice};
 use crate::sys::env::EnvFiles;
 use crate::sys::lock::UpdaterLock;
 use crate::sys::number::{DeviceNumber, read_text};
-use crate::sys::{self, holder, pool};
+use crate::sys::{self, holder};
 use crate::threads::Threads;
 use crate::{aftermath, trust};
 
@@ -255,11 +255,8 @@ impl<P: Progress> Attempt<'_, '_, P> {
             Accepted::Image(image) => {
                 self.baseline(slot.slot(), &artifact_name)?;
                 let work = work(config, held, head);
-                let target = Target { slot, device, ring: &mut *ring, work };
+                let target = Target { slot, device, ring, work };
                 let brought = self.image(image, target)?;
-                if let Err(cause) = pool::give_back_blocks(ring) {
-                    log::debug!("the blocks stay in memory: {cause}");
-                }
                 self.scripts.run(Download, Leave, &mut until(self.job.stop))?;
                 Ok(brought)
             }

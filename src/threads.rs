@@ -7,7 +7,7 @@ use std::thread::{Builder, Scope, scope};
 use twinslot::memory::{Block, RING_BLOCKS};
 use twinslot::stream::relay::{Digest, Fill, Filled, InTurn, Put, Relay, Stages};
 
-use crate::sys::{heap, schedule};
+use crate::sys::{heap, pool, schedule};
 
 /// Stack of the digest and the put thread, in bytes: both call only SHA-256 and the kernel.
 const STACK_BYTES: usize = 64 << 10;
@@ -50,12 +50,17 @@ impl Relay for Threads {
             self.allocations = heap::tally().allocations.saturating_sub(before);
             started
         });
-        match track.into_failure() {
+        let carried = match track.into_failure() {
             Some(failure) => Err(failure),
             None if started => Ok(()),
             // A system without room for two threads still gets its update.
             None => InTurn.carry(ring, Stages { fill, digest, put }),
+        };
+        // What follows has the memory for its code.
+        if let Err(cause) = pool::give_back_blocks(ring) {
+            log::debug!("the blocks stay in memory: {cause}");
         }
+        carried
     }
 }
 

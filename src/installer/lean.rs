@@ -9,13 +9,19 @@ use crate::sys::code;
 /// Progress that is passed on.
 pub(super) struct Lean<'p, P> {
     progress: &'p mut P,
-    /// Steps until every buffer of the phase is in use, and all it needs has run once.
-    settling: usize,
+    /// Steps of this phase.
+    steps: usize,
 }
+
+/// After so many steps every buffer of a phase is in use, and all it needs has run once.
+const SETTLED: usize = RING_BLOCKS + 1;
+
+/// After so many more, what runs now and then has gathered again: checkpoints, a broken connection.
+const GATHERED: usize = 32;
 
 impl<'p, P: Progress> Lean<'p, P> {
     pub(super) fn new(progress: &'p mut P) -> Self {
-        Self { progress, settling: 0 }
+        Self { progress, steps: 0 }
     }
 }
 
@@ -27,14 +33,14 @@ fn let_go() {
 
 impl<P: Progress> Progress for Lean<'_, P> {
     fn phase(&mut self, phase: Phase, total_bytes: u64) {
-        self.settling = RING_BLOCKS + 1;
+        self.steps = 0;
         let_go();
         self.progress.phase(phase, total_bytes);
     }
 
     fn advance(&mut self, bytes: u64, skipped: u64) {
-        if self.settling > 0 {
-            self.settling -= 1;
+        self.steps += 1;
+        if self.steps <= SETTLED || self.steps.is_multiple_of(GATHERED) {
             let_go();
         }
         self.progress.advance(bytes, skipped);
