@@ -9,7 +9,8 @@ use twinslot::artifact::tar::{Archive, BLOCK_BYTES, NAME_MAX_BYTES};
 use twinslot::artifact::trust::verify;
 use twinslot::artifact::{self, Accepted, Error, Kind, Opened, Room, open};
 use twinslot::provides::{PROVIDES_MAX_BYTES, Provides};
-use twinslot::stream::digest::{Digest, Hasher};
+use twinslot::stream::decode::{Mark, WINDOW_BYTES};
+use twinslot::stream::digest::Digest;
 
 use super::said;
 use super::shell::decode::HeapDecoders;
@@ -18,8 +19,8 @@ use crate::sim::pool;
 
 /// Little: the bodies must be quick, and a bomb must be refused.
 const MEMORY_MAX: u64 = 1 << 20;
-/// No payload is read further.
-const FUEL: u64 = 4 << 20;
+/// No payload is read further, in bytes.
+const FUEL: usize = 4 << 20;
 
 /// Any bytes as an archive, and the same with checksums that fit.
 pub fn tar(data: &[u8]) {
@@ -73,8 +74,8 @@ fn drain(input: &mut impl Read) -> Option<u64> {
     let (mut room, mut read) = ([0; 700], 0);
     while read < FUEL {
         match input.read(&mut room) {
-            Ok(0) => return Some(read),
-            Ok(len) => read += u64::try_from(len).unwrap(),
+            Ok(0) => return u64::try_from(read).ok(),
+            Ok(len) => read += len,
             Err(_) => return None,
         }
     }
@@ -174,8 +175,31 @@ fn signed_anew(data: &[u8]) -> Option<Vec<u8>> {
     Some(crate::sim::artifact::archive(&members))
 }
 
-/// Reads an artifact to its end, as `inspect` does.
+/// Reads an artifact to its end, as `inspect` does, and once more as an installation does that goes
+/// on where one before was stopped.
 fn whole(data: &[u8]) {
+    let Some(payload) = read(data, None) else { return };
+    if let Some((place, mark)) = payload.mark {
+        let (_, after) = payload.bytes.split_at(place);
+        let rest = read(data, Some((mark, &payload.bytes))).expect("it was whole just now");
+        // Where the fuel ends, it ends within a portion of one.
+        let len = after.len().min(rest.bytes.len());
+        assert!(after[..len] == rest.bytes[..len], "{mark:?}");
+    }
+}
+
+/// What was read of a payload, and the first place it can be gone on at, with the byte of it.
+#[derive(Default)]
+struct Payload {
+    bytes: Vec<u8>,
+    mark: Option<(usize, Mark)>,
+}
+
+/// Where reading goes on, and the payload up to there or further.
+type Restart<'p> = (Mark, &'p [u8]);
+
+/// The payload of an artifact that is right.
+fn read(data: &[u8], from: Option<Restart<'_>>) -> Option<Payload> {
     let mut buffers = pool::claim();
     let buffers = &mut *buffers;
     let room =
@@ -183,12 +207,13 @@ fn whole(data: &[u8]) {
     let mut decoders = HeapDecoders { memory_max: MEMORY_MAX };
     let opened = match open(Source(data), &keys(), room, &mut decoders) {
         Ok(opened) => opened,
-        Err(error) => return refused(&error),
+        Err(error) => {
+            refused(&error);
+            return None;
+        }
     };
     describe(&opened.header());
-    if let Err(error) = take(opened, &mut decoders) {
-        refused(&error);
-    }
+    take(opened, &mut decoders, from).map_err(|error| refused(&error)).ok()
 }
 
 /// A refusal has words for a person and one for an app, and they are of the same kind.
@@ -224,31 +249,41 @@ const fn data_max() -> usize {
     artifact::header::TEXT_MAX_BYTES
 }
 
-/// The payload is the one that was signed for, and nothing follows it.
-fn take(opened: Opened<'_, Source<'_>>, decoders: &mut HeapDecoders) -> Result<(), Error> {
-    let provides = Provides::new();
+/// The payload is as long as was said, and nothing follows it.
+fn take(
+    opened: Opened<'_, Source<'_>>,
+    decoders: &mut HeapDecoders,
+    from: Option<Restart<'_>>,
+) -> Result<Payload, Error> {
+    let mut provides = Provides::new();
+    provides.set("rootfs-image.version", "r1").unwrap();
     let device = Device { device_type: DEVICE_TYPE, provides: &provides };
     let mut image = match opened.accept(&device)? {
         Accepted::Bootstrap(bootstrap) => {
             let _: artifact::Whole = bootstrap.finish(decoders)?;
-            return Ok(());
+            return Ok(Payload::default());
         }
         Accepted::Image(image) => image,
     };
     let mut payload = image.payload(decoders)?;
-    let (size_bytes, digest) = (payload.size_bytes(), payload.digest());
-    let (mut room, mut hasher, mut read) = ([0; 4096], Hasher::default(), 0);
-    while read < FUEL {
+    let mut passed = 0;
+    if let Some((mark, before)) = from {
+        passed = usize::try_from(payload.place(mark).unwrap()).unwrap();
+        payload.resume(mark, &before[passed.saturating_sub(WINDOW_BYTES)..passed])?;
+    }
+    let size_bytes = payload.size_bytes();
+    let (mut room, mut taken) = ([0; 4096], Payload::default());
+    while passed + taken.bytes.len() < FUEL {
         let len = payload.read(&mut room)?;
         if len == 0 {
+            assert_eq!(u64::try_from(passed + taken.bytes.len()).unwrap(), size_bytes);
             break;
         }
-        hasher.update(&room[..len]);
-        read += u64::try_from(len).unwrap();
+        taken.bytes.extend_from_slice(&room[..len]);
+        let mark = payload.mark().map(|(place, mark)| (usize::try_from(place).unwrap(), mark));
+        taken.mark = taken.mark.or(mark);
     }
     let drained = payload.finish()?;
     let _: artifact::Whole = image.finish(drained)?;
-    assert_eq!(read, size_bytes);
-    let _ = (digest, hasher.finish());
-    Ok(())
+    Ok(taken)
 }

@@ -1,10 +1,11 @@
-//! Compressed streams behind their limits: what comes out is bounded, and an end is final.
+//! Compressed streams behind their limits: what comes out is bounded, an end is final, and where
+//! decoding can go on it goes on as if it had never stopped.
 
 use embedded_io::Read;
-use twinslot::stream::decode::{Coding, Decoders};
+use twinslot::stream::decode::{Coding, Decoder as _, Decoders, Mark, WINDOW_BYTES};
 
 use super::said;
-use super::shell::decode::HeapDecoders;
+use super::shell::decode::{Decoder, HeapDecoders};
 use crate::sim::artifact::Source;
 
 const MEMORY_MAX: u64 = 1 << 20;
@@ -16,42 +17,93 @@ pub fn decode(data: &[u8]) {
     let Some((choice, stream)) = data.split_first() else { return };
     let codings = [Coding::Gzip, Coding::Xz, Coding::Zstd, Coding::None];
     let coding = codings[usize::from(*choice) % codings.len()];
-    let (large, small) = (in_portions(coding, stream, 65536), in_portions(coding, stream, 777));
-    // Portions change nothing, but for how much comes out before damage is seen.
-    if [large.2, small.2].contains(&Some(true)) {
-        assert_eq!(large, small, "{coding}");
+    let Some(decoder) = open(coding, stream) else { return };
+    let whole = drain(decoder, 65536, FUEL);
+    let small = drain(open(coding, stream).unwrap(), 777, FUEL);
+    same(&whole, &small, 0);
+    for mark in [small.marks.first(), small.marks.last()].into_iter().flatten() {
+        goes_on(coding, stream, *mark, &whole);
     }
+    lies(coding, stream, u64::from(*choice), &whole.content);
 }
 
-/// How much came out, a sum of it, and whether it came to a good end.
-fn in_portions(coding: Coding, stream: &[u8], portion: usize) -> (usize, u32, Option<bool>) {
+/// What came out, where it could be gone on at, and whether it came to a good end; out of fuel it
+/// came to none.
+struct Decoded {
+    content: Vec<u8>,
+    marks: Vec<Mark>,
+    is_good: Option<bool>,
+}
+
+fn open(coding: Coding, stream: &[u8]) -> Option<Decoder<Source<'_>>> {
     let mut decoders = HeapDecoders { memory_max: MEMORY_MAX };
-    let mut decoder = match decoders.open(coding, Source(stream)) {
-        Ok(decoder) => decoder,
-        Err(error) => {
-            said(error);
-            return (0, 0, None);
-        }
-    };
-    let (mut room, mut count) = (vec![0; portion], 0);
-    let mut sum = crc32fast::Hasher::new();
-    loop {
-        let len = portion.min(FUEL - count);
+    decoders.open(coding, Source(stream)).map_err(said).ok()
+}
+
+fn drain(mut decoder: Decoder<Source<'_>>, portion: usize, fuel: usize) -> Decoded {
+    let (mut room, mut content, mut marks) = (vec![0; portion], Vec::new(), Vec::new());
+    let is_good = loop {
+        let len = portion.min(fuel - content.len());
         match decoder.read(&mut room[..len]) {
-            Ok(0) if len == 0 => return (count, sum.finalize(), None),
+            Ok(0) if len == 0 => break None,
             Ok(0) => {
                 assert_eq!(decoder.read(&mut room).unwrap(), 0);
-                return (count, sum.finalize(), Some(true));
+                break Some(true);
             }
-            Ok(len) => {
-                sum.update(&room[..len]);
-                count += len;
-            }
+            Ok(len) => content.extend_from_slice(&room[..len]),
             Err(error) => {
                 assert_eq!(decoder.read(&mut room).unwrap_err(), error);
                 said(error);
-                return (count, sum.finalize(), Some(false));
+                break Some(false);
             }
         }
+        marks.extend(decoder.mark());
+        marks.dedup();
+    };
+    Decoded { content, marks, is_good }
+}
+
+/// `rest` is what is in `whole` from byte `at` on. Portions change nothing, but for how much comes
+/// out before damage is seen.
+fn same(whole: &Decoded, rest: &Decoded, at: usize) {
+    if [whole.is_good, rest.is_good].contains(&Some(true)) {
+        assert_eq!(whole.is_good, rest.is_good, "from byte {at}");
+        assert!(whole.content[at..] == rest.content, "from byte {at}");
     }
+}
+
+/// From a mark on comes what came after it, and from one with another checksum no good end.
+fn goes_on(coding: Coding, stream: &[u8], mark: Mark, whole: &Decoded) {
+    let at = usize::try_from(mark.decoded_bytes).unwrap();
+    let rest = |mark| {
+        let mut decoder = open(coding, stream).unwrap();
+        decoder.resume(mark, window(&whole.content, at)).unwrap();
+        drain(decoder, 65536, FUEL - at)
+    };
+    same(whole, &rest(mark), at);
+    if coding == Coding::Gzip {
+        assert_ne!(rest(Mark { crc: !mark.crc, ..mark }).is_good, Some(true));
+    }
+}
+
+/// A mark that nobody made does no harm; xz and zstd take none at all.
+fn lies(coding: Coding, stream: &[u8], place: u64, content: &[u8]) {
+    let mark = Mark { coded_bytes: place, decoded_bytes: place << 12, crc: 0 };
+    let mut decoder = open(coding, stream).unwrap();
+    let taken = decoder.resume(mark, window(content, content.len()));
+    match taken {
+        Ok(()) => {
+            assert!(matches!(coding, Coding::Gzip | Coding::None));
+            drain(decoder, 65536, FUEL);
+        }
+        Err(error) => {
+            said(error);
+            assert_eq!(decoder.read(&mut [0]).unwrap_err(), error);
+        }
+    }
+}
+
+/// The content before byte `at` that a decoder may look back on.
+fn window(content: &[u8], at: usize) -> &[u8] {
+    &content[at.saturating_sub(WINDOW_BYTES)..at]
 }

@@ -13,7 +13,13 @@ pub fn copies(data: &[u8]) {
     let (first, second) = rest.split_at(rest.len() / 2);
     let copies = [copy(first, seal & 1), copy(second, seal & 2)];
     let model = uboot::load(&Store::new(&copies[0]), &Store::new(&copies[1]));
+    // As long as they come, most are too short, and no CRC of theirs is right.
+    [first, second]
+        .into_iter()
+        .filter_map(|copy| decode(copy, Layout::Redundant).err())
+        .for_each(said);
     let [first, second] = copies.each_ref().map(|copy| decode(copy, Layout::Redundant));
+    [&first, &second].into_iter().filter_map(|copy| copy.as_ref().err()).for_each(said);
     // U-Boot takes such a copy and imports nothing of it; we take the other one.
     if [&first, &second].iter().any(|copy| matches!(copy, Err(BadCopy::Nameless))) {
         return;

@@ -2,9 +2,10 @@
 
 use twinslot::artifact::key::PublicKey;
 use twinslot::artifact::key::{RAW_BYTES_MAX, Signature};
+use twinslot::artifact::trust::KEYS_MAX;
 
 use super::said;
-use crate::sim::artifact::Signer256;
+use crate::sim::artifact::{Signer256, keys};
 
 /// A PEM text, and behind a NUL a signature. No signature fits a message that nobody signed.
 pub fn key_and_signature(data: &[u8]) {
@@ -23,9 +24,20 @@ pub fn key_and_signature(data: &[u8]) {
     assert_eq!(PublicKey::from_pem(pem).unwrap(), key);
     said(key.kind());
     said(format!("{key:?}"));
+    trusted(&key);
     for signature in [signature.ok(), Some(owners)].into_iter().flatten() {
         said(key.signed(MESSAGE, &signature).unwrap_err());
     }
+}
+
+/// A key is enrolled once, however often it is named, and only so many are.
+fn trusted(key: &PublicKey) {
+    let mut keys = keys();
+    let before = keys.iter().filter(|known| *known != key).count();
+    for _ in 0..KEYS_MAX {
+        keys.add(key.clone()).unwrap();
+    }
+    assert_eq!(keys.iter().count(), before + 1);
 }
 
 const MESSAGE: &[u8] = b"signed by the owner alone";

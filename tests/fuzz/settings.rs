@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use uboot_env::MAX_ENV_BYTES;
-use uboot_env::config::Config;
+use uboot_env::config::{Config, Offset};
 
 use super::said;
 use super::shell::config::Loaded;
+use crate::sys::store;
 
 /// Copies that were accepted are on the device, and do not overlap.
 pub fn fw_env_config(data: &[u8]) {
@@ -22,6 +23,8 @@ pub fn fw_env_config(data: &[u8]) {
             Config::Single(place) => match place.start(device_bytes) {
                 Ok(start) => {
                     assert!(start.checked_add(len).is_some_and(|end| end <= device_bytes));
+                    let (Offset::FromStart(from) | Offset::FromEnd(from)) = place.offset();
+                    assert!(from == start || from == device_bytes - start);
                 }
                 Err(error) => said(error),
             },
@@ -42,15 +45,28 @@ pub fn fw_env_config(data: &[u8]) {
     }
 }
 
-/// The same text twice means the same; a key that nobody knows is told.
+/// The same text twice means the same; a key that nobody knows is told; a file that is named must
+/// be there.
 pub fn configuration(data: &[u8]) {
-    let mut loaded = Loaded::default();
     let path = Path::new("fuzz.conf");
-    if let Err(error) = loaded.merge(path, data) {
-        return said(error);
-    }
+    let named = store::with(data, || Loaded::read(Some(path)));
+    let mut loaded = match named {
+        Ok(loaded) => loaded,
+        Err(error) => return said(error),
+    };
     let (config, unknown) = (loaded.config.clone(), loaded.unknown.len());
     loaded.merge(path, data).unwrap();
     assert_eq!(loaded.config, config);
     assert_eq!(loaded.unknown.len(), 2 * unknown);
+    // A window opens within a day.
+    if let Some(window) = config.server.maintenance_window {
+        for now_s in (0..86_400).step_by(3599) {
+            let pause_s = window.opens_in_s(now_s);
+            assert!(pause_s < 86_400 && window.opens_in_s(now_s + pause_s) == 0);
+        }
+    }
+    // Nothing named: the usual files say the same here.
+    let usual = store::with(data, || Loaded::read(None)).unwrap();
+    assert_eq!(usual.config, config);
+    said(Loaded::read(Some(path)).unwrap_err());
 }

@@ -4,8 +4,8 @@ use super::said;
 use serde_json::Value as Theirs;
 use twinslot::artifact::header::WORD_MAX_BYTES;
 use twinslot::journal::outcome::{self, Now};
-use twinslot::journal::{Event, line, records};
-use twinslot::json::{self, Value};
+use twinslot::journal::{Event, LINE_BYTES, Ran, Record, line, records};
+use twinslot::json::{self, Escaped, Text, Value};
 use twinslot::provides::Provides;
 use twinslot::slot::Slot;
 
@@ -38,8 +38,12 @@ fn same(ours: Value<'_>, theirs: &Theirs) {
         (Value::Bool(ours), Theirs::Bool(theirs)) => assert_eq!(ours, *theirs),
         (Value::Number(ours), Theirs::Number(theirs)) => {
             assert!(theirs.as_u64().is_none_or(|number| ours.to_u64() == Some(number)));
+            assert!(theirs.as_i64().is_none_or(|number| ours.to_i64() == Some(number)));
         }
-        (Value::Text(ours), Theirs::String(theirs)) => assert_eq!(ours.to_string(), *theirs),
+        (Value::Text(ours), Theirs::String(theirs)) => {
+            assert!(ours == **theirs && ours.len_bytes() == theirs.len());
+            written(ours);
+        }
         (Value::Array(ours), Theirs::Array(theirs)) => {
             assert_eq!(ours.iter().count(), theirs.len());
             ours.iter().zip(theirs).for_each(|(ours, theirs)| same(ours, theirs));
@@ -54,12 +58,22 @@ fn same(ours: Value<'_>, theirs: &Theirs) {
     }
 }
 
+/// A text that we write is read as the same again, by us and by them.
+fn written(text: Text<'_>) {
+    let written = Escaped(text).to_string();
+    let again = json::parse(written.as_bytes()).unwrap().to_text().unwrap();
+    assert!(again == text && again.is_empty() == text.is_empty());
+    assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text.to_string());
+}
+
 /// A journal that may have been torn and spoilt anywhere: it always tells something, and a line
 /// that is added is told.
 pub fn journal(data: &[u8]) {
     let (mut journal, before) = (data.to_vec(), records(data).count());
-    for (next, in_progress) in [(Slot::A, false), (Slot::B, true), (Slot::B, false)] {
-        let now = Now { next, in_progress, serial: 7 };
+    records(data).for_each(again);
+    let places = [(Slot::A, false), (Slot::B, true), (Slot::B, false)];
+    for ((next, in_progress), serial) in places.into_iter().flat_map(|at| [(at, 7), (at, 9)]) {
+        let now = Now { next, in_progress, serial };
         let last = outcome::last(records(data), now);
         said(last.outcome.word());
         if let Some(reason) = last.reason {
@@ -79,6 +93,39 @@ pub fn journal(data: &[u8]) {
         panic!("the last line is not told");
     };
     assert!(reason.starts_with(&told.to_string()));
+}
+
+/// A record is written, but for what is cut off a text, and read as the same again.
+fn again(record: Record<'_>) {
+    let first = rewritten(record);
+    let read = records(first.as_bytes()).next().unwrap();
+    assert_eq!(rewritten(read), first);
+    if first.len() < LINE_BYTES / 3 {
+        assert_eq!(read.event, record.event);
+    }
+}
+
+fn rewritten(Record { at_s, event }: Record<'_>) -> String {
+    let line = |event: Event<&str>| line(at_s, event).to_string();
+    match event {
+        Event::Started { slot, artifact } => {
+            line(Event::Started { slot, artifact: &artifact.to_string() })
+        }
+        Event::Failed { code, reason } => {
+            line(Event::Failed { code: &code.to_string(), reason: &reason.to_string() })
+        }
+        Event::Armed { slot, serial } => line(Event::Armed { slot, serial }),
+        Event::Reverting { serial, reason } => {
+            line(Event::Reverting { serial, reason: &reason.to_string() })
+        }
+        Event::RolledBack { reason } => line(Event::RolledBack { reason: &reason.to_string() }),
+        Event::Committed => line(Event::Committed),
+        Event::Adopted { artifact } => line(Event::Adopted { artifact: &artifact.to_string() }),
+        Event::Ran(Ran { program, name, verdict, took_ms, said }) => {
+            let (name, said) = (name.to_string(), said.to_string());
+            line(Event::Ran(Ran { program, name: &name, verdict, took_ms, said: &said }))
+        }
+    }
 }
 
 /// What is kept of a slot is read as it was written, or not at all.
