@@ -14,12 +14,8 @@ pub fn copies(data: &[u8]) {
     let copies = [copy(first, seal & 1), copy(second, seal & 2)];
     let model = uboot::load(&Store::new(&copies[0]), &Store::new(&copies[1]));
     // As long as they come, most are too short, and no CRC of theirs is right.
-    [first, second]
-        .into_iter()
-        .filter_map(|copy| decode(copy, Layout::Redundant).err())
-        .for_each(said);
-    let [first, second] = copies.each_ref().map(|copy| decode(copy, Layout::Redundant));
-    [&first, &second].into_iter().filter_map(|copy| copy.as_ref().err()).for_each(said);
+    let _ = [first, second].map(decoded);
+    let [first, second] = copies.each_ref().map(|copy| decoded(copy));
     // U-Boot takes such a copy and imports nothing of it; we take the other one.
     if [&first, &second].iter().any(|copy| matches!(copy, Err(BadCopy::Nameless))) {
         return;
@@ -46,6 +42,11 @@ pub fn copies(data: &[u8]) {
     let name = String::from_utf8_lossy(&rest[..rest.len().min(9)]).into_owned();
     edited(chosen.current(), &name);
     saved(&copies, chosen.which(), chosen.target());
+}
+
+/// The copy, or what is wrong with it, told.
+fn decoded(copy: &[u8]) -> Result<Decoded<'_>, BadCopy> {
+    decode(copy, Layout::Redundant).inspect_err(|bad| said(bad))
 }
 
 /// A change of any name and value is made, or refused and nothing else changed.

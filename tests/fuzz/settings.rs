@@ -23,8 +23,10 @@ pub fn fw_env_config(data: &[u8]) {
             Config::Single(place) => match place.start(device_bytes) {
                 Ok(start) => {
                     assert!(start.checked_add(len).is_some_and(|end| end <= device_bytes));
-                    let (Offset::FromStart(from) | Offset::FromEnd(from)) = place.offset();
-                    assert!(from == start || from == device_bytes - start);
+                    match place.offset() {
+                        Offset::FromStart(from) => assert_eq!(from, start),
+                        Offset::FromEnd(from) => assert_eq!(from, device_bytes - start),
+                    }
                 }
                 Err(error) => said(error),
             },

@@ -41,6 +41,7 @@ fn same(ours: Value<'_>, theirs: &Theirs) {
             assert!(theirs.as_i64().is_none_or(|number| ours.to_i64() == Some(number)));
         }
         (Value::Text(ours), Theirs::String(theirs)) => {
+            assert_eq!(ours.to_string(), *theirs);
             assert!(ours == **theirs && ours.len_bytes() == theirs.len());
             written(ours);
         }
